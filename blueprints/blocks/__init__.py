@@ -1,0 +1,1 @@
+"""Pure functions that return troposphere objects: what two or more blueprints share."""

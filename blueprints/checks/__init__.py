@@ -1,0 +1,1 @@
+"""Offline checks of rendered templates. Importing loads no checker: each is started on a cache miss."""

@@ -1,0 +1,144 @@
+"""Results of the checkers, kept by the content they were computed from.
+
+An unchanged template costs one hash and one small file, instead of a linter that takes a second to start. The
+cache is a convenience: nothing that is wrong with it may change a result or stop a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from .finding import Finding, Source
+
+_FORMAT = 1
+
+
+def default_folder() -> Path:
+    """Where results are kept unless the user says otherwise."""
+    # The XDG specification says that a relative value must be ignored.
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
+    return root / "compute-blueprints"
+
+
+def key(*parts: bytes | str) -> str:
+    """Name a result after all it depends on. Lengths go in, so that ("ab", "c") differs from ("a", "bc")."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+class Cache:
+    """One folder of results of one kind. Complains once through `warn`, then works without what is broken."""
+
+    def __init__(self, folder: Path, kind: str, warn: Callable[[str], None]) -> None:
+        self._folder = os.path.join(folder, kind)
+        self._warn = warn
+        self._warned = False
+
+    def get(self, key: str) -> list[Finding] | None:
+        """The findings stored under `key`, or None when there are none that can be trusted."""
+        path = self._path(key)
+        try:
+            # One read of a handful of bytes: pathlib and text decoding would double the price of a hit.
+            with open(path, "rb") as file:
+                return _decode(file.read())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RecursionError) as error:
+            self._complain(path, error)
+            return None
+
+    def put(self, key: str, findings: Iterable[Finding]) -> None:
+        """Store findings, an empty list included. Readers see the old file or the new one, never a part."""
+        path = self._path(key)
+        partial = f"{path}.{os.getpid()}.tmp"
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            with open(partial, "wb") as file:
+                file.write(_encode(findings))
+            os.replace(partial, path)
+        except (OSError, ValueError) as error:
+            with suppress(OSError):
+                os.unlink(partial)
+            self._complain(path, error)
+
+    def _path(self, key: str) -> str:
+        return f"{self._folder}{os.sep}{key}.json"
+
+    def _complain(self, path: str, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            self._warn(
+                f"{path}: cache not used here ({' '.join(reason.split())}); delete it to silence this line"
+            )
+
+
+def _encode(findings: Iterable[Finding]) -> bytes:
+    plain = {"format": _FORMAT, "findings": [finding.to_dict() for finding in findings]}
+    return json.dumps(plain, separators=(",", ":")).encode()
+
+
+def _decode(data: bytes) -> list[Finding]:
+    plain: object = json.loads(data)
+    if not isinstance(plain, dict):
+        raise ValueError("not a cache file of ours")
+    fields = cast("dict[str, object]", plain)
+    found = fields.get("findings")
+    if fields.get("format") != _FORMAT or not isinstance(found, list):
+        raise ValueError("not a cache file of ours")
+    return [_finding(item) for item in cast("list[object]", found)]
+
+
+def _finding(item: object) -> Finding:
+    if not isinstance(item, dict):
+        raise ValueError("not a finding")
+    return Finding.from_dict(cast("dict[str, object]", item))
+
+
+def through(
+    cache: Cache,
+    sources: Sequence[Source],
+    name: Callable[[Source], str],
+    check: Callable[[list[Source]], list[list[Finding]]],
+) -> list[Finding]:
+    """Findings of all sources, with `check` called once, for those whose result the cache lacks.
+
+    Results are stored without the name of the template: the same bytes under another name are a hit.
+    """
+    keys = [name(source) for source in sources]
+    results: dict[str, list[Finding]] = {}
+    missed: dict[str, Source] = {}
+    for source_key, source in zip(keys, sources, strict=True):
+        if source_key in results or source_key in missed:
+            continue
+        stored = cache.get(source_key)
+        if stored is None:
+            missed[source_key] = source
+        else:
+            results[source_key] = stored
+    if missed:
+        checked = check(list(missed.values()))
+        for (source_key, source), findings in zip(missed.items(), checked, strict=True):
+            results[source_key] = [_unnamed(finding, source) for finding in findings]
+            cache.put(source_key, results[source_key])
+    return [
+        replace(finding, template=source.name + finding.template)
+        for source_key, source in zip(keys, sources, strict=True)
+        for finding in sorted(results[source_key])
+    ]
+
+
+def _unnamed(finding: Finding, source: Source) -> Finding:
+    return replace(finding, template=finding.template.removeprefix(source.name))

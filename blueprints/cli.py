@@ -1,0 +1,250 @@
+"""The command line. One subcommand a job; each imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+
+import click
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from .checks.finding import Finding, Source
+    from .core.errors import Fault
+    from .core.render import Rendered
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_STALE, _BAD_INPUT = 1, 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="blueprints")
+def cli() -> None:
+    """Render, validate and lint CloudFormation and SAM templates from blueprints.
+
+    Exit status: 0 all is well, 1 something is stale or a linter objects, 2 bad input.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    cli(prog_name="blueprints")
+
+
+def _tell_faults(command: Callable[P, R]) -> Callable[P, R]:
+    """Print the faults of bad input, one a line, instead of a traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from .core.errors import BlueprintError
+
+        try:
+            return command(*args, **kwargs)
+        except BlueprintError as error:
+            _tell(error.faults)
+            sys.exit(_BAD_INPUT)
+
+    return run
+
+
+def _tell(lines: Iterable[object]) -> None:
+    for line in lines:
+        click.echo(str(line), err=True)
+
+
+_stack_names = click.argument("stacks", nargs=-1, metavar="[STACK]...")
+_env = click.option("--env", metavar="ENV", help="Only the stacks of this environment, a folder of --stacks.")
+_stacks_folder = click.option(
+    "--stacks", "folder", type=click.Path(path_type=Path), default=Path("stacks"), show_default=True,
+    help="Folder of the stack files.",
+)  # fmt: skip
+_out = click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("templates"), show_default=True,
+    help="Folder of the rendered templates.",
+)  # fmt: skip
+
+
+@cli.command("list")
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def list_blueprints(style: Literal["text", "json"]) -> None:
+    """List the catalogue."""
+    from .catalogue import CATALOGUE, names
+
+    rows = [
+        {"name": name, "blueprint": spec, "description": sentence}
+        for (name, spec), sentence in zip(names().items(), CATALOGUE.values(), strict=True)
+    ]
+    if style == "json":
+        click.echo(json.dumps(rows, indent=2))
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        click.echo(f"{row['name']:<{width}}  {row['description']}")
+
+
+@cli.command()
+@_stack_names
+@_env
+@_stacks_folder
+@_out
+@click.option(
+    "--check", is_flag=True, help="Write nothing; show what is stale and exit with 1 if anything is."
+)
+@click.option("--strict", is_flag=True, help="The validator's warnings are errors.")
+@click.option("--no-validate", is_flag=True, help="Render only.")
+@click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@_tell_faults
+def render(
+    stacks: tuple[str, ...],
+    env: str | None,
+    folder: Path,
+    out: Path,
+    check: bool,
+    strict: bool,
+    no_validate: bool,
+    style: Literal["yaml", "json"],
+) -> None:
+    """Render stack files into templates and validate them, without an AWS account.
+
+    STACK is a stack's name, ENV/STACK or the path of a stack file; without one, all are rendered. A stack that
+    fails keeps its old template and does not stop the others.
+    """
+    from .core.errors import BlueprintError
+    from .core.render import orphans, render_all, stale, undeclared, write
+    from .core.stack_file import discover
+
+    rendered, faults = render_all(discover(folder, env, stacks), style)
+    if not stacks:
+        faults += undeclared(rendered)
+    if not no_validate:
+        rendered, refused = _validated(rendered, out, strict)
+        faults += refused
+    leftover = [] if stacks or faults else orphans(rendered, out)
+    diffs: list[str] = []
+    try:
+        if check:
+            diffs = list(stale(rendered, out))
+        else:
+            _say_written(write(rendered, out), len(rendered))
+    except BlueprintError as error:
+        faults += error.faults
+    click.echo("".join(diffs), nl=False)
+    _tell(f"{path}: no stack file renders it; delete it or restore its stack file" for path in leftover)
+    if diffs:
+        _tell([f"{len(diffs)} stale files in {out}; run make render"])
+    _tell(sorted(set(faults)))
+    if faults:
+        sys.exit(_BAD_INPUT)
+    if check and (diffs or leftover):
+        sys.exit(_STALE)
+
+
+def _say_written(written: Sequence[Path], stacks: int) -> None:
+    for path in written:
+        click.echo(f"wrote {path}")
+    if not written:
+        click.echo(f"{stacks} {'stack' if stacks == 1 else 'stacks'}, nothing changed")
+
+
+def _validated(rendered: list[Rendered], out: Path, strict: bool) -> tuple[list[Rendered], list[Fault]]:
+    """The stacks whose templates pass, and what the validator has against the others."""
+    from .checks.cache import Cache, default_folder
+    from .checks.finding import Source
+    from .checks.validation import validate
+
+    by_path = {str(out / each.path): each for each in rendered}
+    sources = [Source(path, each.template) for path, each in by_path.items()]
+    found = validate(sources, Cache(default_folder(), "validation", lambda line: _tell([line])))
+    fatal = [each for each in found if strict or each.severity == "error"]
+    _tell(f"{_fault(each)} (warning)" for each in found if each not in fatal)
+    failed = {each.template.removesuffix(" (expanded)") for each in fatal}
+    return [each for path, each in by_path.items() if path not in failed], [_fault(each) for each in fatal]
+
+
+def _fault(finding: Finding) -> Fault:
+    from .core.errors import Fault
+
+    place = f"{finding.where} (line {finding.line})" if finding.line else finding.where
+    return Fault(finding.template, place, f"{finding.rule} {finding.message}")
+
+
+@cli.command()
+@_stack_names
+@_env
+@_stacks_folder
+@_out
+@_tell_faults
+def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> None:
+    """Lint rendered templates with cfn-lint, warnings included; unchanged ones come from a cache."""
+    from .checks.cache import Cache, default_folder
+    from .checks.lint import lint as lint_sources
+    from .core.stack_file import discover
+
+    sources = _committed(discover(folder, env, stacks), out)
+    found = lint_sources(sources, Cache(default_folder(), "lint", lambda line: _tell([line])))
+    _tell(_fault(each) for each in found)
+    if found:
+        sys.exit(_STALE)
+    click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
+
+
+def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
+    """The rendered templates of these stacks, YAML and JSON. Raises BlueprintError for what is not rendered."""
+    from .checks.finding import Source
+    from .core.errors import BlueprintError, Fault
+
+    sources: list[Source] = []
+    faults: list[Fault] = []
+    for path in paths:
+        stem = out / path.parent.name / path.stem
+        found = [each for each in (stem.with_suffix(".yaml"), stem.with_suffix(".json")) if each.exists()]
+        sources += [Source(str(each), each.read_text(encoding="utf-8")) for each in found]
+        if not found:
+            faults.append(Fault(str(stem.with_suffix(".yaml")), "", "not rendered yet; run make render"))
+    if faults:
+        raise BlueprintError(faults)
+    return sources
+
+
+@cli.command()
+@click.argument("name")
+@_stacks_folder
+@_tell_faults
+def show(name: str, folder: Path) -> None:
+    """Show a blueprint's parameters, settings and outputs. NAME is a name of the catalogue or package.module:Class."""
+    from .review.documents import describe
+
+    click.echo(describe(name, folder), nl=False)
+
+
+@cli.command()
+@click.argument("name")
+@_tell_faults
+def new(name: str) -> None:
+    """Start a blueprint: its folder, its test, an example stack file, a README and its line in the catalogue."""
+    from .core.scaffold import scaffold
+
+    for path in scaffold(name, Path.cwd()):
+        click.echo(f"wrote {path}")
+
+
+@cli.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a table is stale.")
+@_stacks_folder
+@_tell_faults
+def docs(check: bool, folder: Path) -> None:
+    """Write the generated tables of every README."""
+    from .review.documents import refresh
+
+    changed = refresh(Path.cwd(), folder, write=not check)
+    _tell(f"{path}: stale; run make docs" for path in changed if check)
+    if check and changed:
+        sys.exit(_STALE)
+    click.echo(f"{len(changed)} files written" if changed else "tables are current")

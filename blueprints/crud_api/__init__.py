@@ -1,0 +1,3 @@
+from .template import CrudApi, CrudConfig
+
+__all__ = ["CrudApi", "CrudConfig"]

@@ -1,0 +1,4 @@
+from .config import ClusterConfig
+from .template import DeepLearningCluster
+
+__all__ = ["ClusterConfig", "DeepLearningCluster"]

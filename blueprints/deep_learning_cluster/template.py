@@ -1,0 +1,343 @@
+"""Deep-learning cluster: a master people log in to, and workers in a private subnet that train with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from awacs import cloudformation as cloudformation_actions
+from awacs import ec2 as ec2_actions
+from awacs import ssm as ssm_actions
+from awacs import ssmmessages as session_actions
+from awacs.aws import Condition, StringEquals
+from troposphere import (
+    AWSHelperFn,
+    Equals,
+    GetAtt,
+    GetAZs,
+    If,
+    Not,
+    Ref,
+    Select,
+    Sub,
+    autoscaling,
+    ec2,
+    iam,
+    logs,
+)
+
+from ..blocks import functions, roles
+from ..blocks.properties import given
+from ..blocks.user_data import user_data
+from ..core import Blueprint
+from . import network, nodes, storage
+from .config import CapacityBlock, ClusterConfig, Efs, FsxLustre, OnDemand, Reservation
+from .parameters import ClusterParameters
+
+_SCRIPT = Path(__file__).parent / "bootstrap" / "boot.sh"
+_LOG_RETENTION_DAYS = 30
+
+
+@dataclass(frozen=True)
+class System:
+    """An image's name in SSM (AWS Deep Learning AMIs, "Get the AMI ID"), its login user and its root device."""
+
+    image: str
+    user: str
+    device: str
+
+
+_SYSTEMS = {
+    "ubuntu": System("base-oss-nvidia-driver-gpu-ubuntu-24.04", "ubuntu", "/dev/sda1"),
+    "amazon_linux_2023": System("base-oss-nvidia-driver-gpu-amazon-linux-2023", "ec2-user", "/dev/xvda"),
+}
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What both kinds of node are made with."""
+
+    group: ec2.SecurityGroup
+    files: storage.FileSystem
+    key: ec2.KeyPair
+    log_group: logs.LogGroup
+
+
+class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
+    """A master and GPU workers that train one model together."""
+
+    def build(self) -> None:
+        net = self.add(self.network())
+        cluster = self.add(network.cluster_group(net.vpc_id, self.environment.proxy))
+        files = self.add(self.file_system(net, cluster.group))
+        shared = Shared(cluster.group, files, self.add(self.cluster_key()), self.add(self.log_group()))
+        admin = self.add(self.admin_group(net))
+        address = self.add(network.master_address(net)) if self.public else None
+        master = self.master(net, shared, admin, address)
+        workers = self.workers(net, shared)
+
+        self.output(
+            "ClusterName",
+            Sub("${AWS::StackName}"),
+            "Name of the cluster, the value of its nodes' Cluster tag.",
+        )
+        self.output("MasterAutoScalingGroup", Ref(master), "Auto Scaling group that keeps the master.")
+        self.output("WorkerAutoScalingGroup", Ref(workers), "Auto Scaling group that keeps the workers.")
+        self.output("ClusterSecurityGroup", Ref(shared.group), "Security group of all nodes.")
+        self.output(
+            "ClusterKeyParameter",
+            self.key_parameter(shared.key),
+            "SSM parameter that holds the cluster's key.",
+        )
+        self.output("LogGroupName", Ref(shared.log_group), "Log group with every node's boot log.")
+        self.access_outputs(admin, address)
+        self.storage_outputs(files)
+
+    def contradictions(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Values that CloudFormation takes one by one and the services refuse together."""
+        workers, least = int(values["WorkerCount"]), int(values["MinWorkers"])
+        if least > workers:
+            yield "MinWorkers", f"got {least} of {workers} workers; write at most WorkerCount"
+        size = int(values.get("FSxStorageCapacity", "1200"))
+        if size != 1200 and size % 2400:
+            yield "FSxStorageCapacity", f"got {size}; FSx sells 1200 GiB and multiples of 2400"
+
+    # Network and access
+
+    def network(self) -> network.Network:
+        """A new network in the zone asked for, or the subnets that exist."""
+        if self.environment.network == "new":
+            chosen = self.condition("ZoneChosen", Not(Equals(self.availability_zone, "")))
+            return network.new_network(If(chosen, self.availability_zone, Select(0, GetAZs(""))))
+        public = self.public_subnet_id if self.public else self.private_subnet_id
+        self.rule("SubnetsInVpc", {"Every subnet must belong to VpcId.": network.SUBNETS_IN_VPC})
+        return network.Network(
+            vpc_id=self.vpc_id, public_subnet_id=public, private_subnet_id=self.private_subnet_id
+        )
+
+    @property
+    def system(self) -> System:
+        """What the config's operating system fixes."""
+        return _SYSTEMS[self.config.image.operating_system]
+
+    @property
+    def public(self) -> bool:
+        """Whether the master has an address that people connect to."""
+        return self.config.access == "ssh"
+
+    def admin_group(self, net: network.Network) -> ec2.SecurityGroup | None:
+        """Who may connect to the master from outside the cluster, if anybody may."""
+        if not self.public and not self.config.ingress:
+            return None
+        location = self.ssh_location if self.public else None
+        return network.admin_group(net.vpc_id, location, self.config.ingress)
+
+    def cluster_key(self) -> ec2.KeyPair:
+        """The key by which nodes reach each other; EC2 keeps its private half in SSM."""
+        # A key pair must be named; two stacks of one name cannot exist in a region.
+        return ec2.KeyPair(
+            "ClusterKey", KeyName=Sub("${AWS::StackName}-${AWS::Region}-cluster"), KeyType="ed25519"
+        )
+
+    def key_parameter(self, key: ec2.KeyPair) -> Sub:
+        """EC2, "Create a key pair using AWS CloudFormation": where the private half is kept."""
+        return Sub(f"/ec2/keypair/${{{key.title}.KeyPairId}}")
+
+    def log_group(self) -> logs.LogGroup:
+        """Where nodes leave the log of their boot."""
+        return functions.log_group("LogGroup", _LOG_RETENTION_DAYS, self.key)
+
+    @property
+    def key(self) -> AWSHelperFn | None:
+        """The environment's encryption key, if it has one."""
+        return self.kms_key_arn if self.environment.kms_key else None
+
+    # Storage
+
+    def file_system(self, net: network.Network, group: ec2.SecurityGroup) -> storage.FileSystem:
+        """The shared file system that the config chose."""
+        choice = self.config.storage
+        if isinstance(choice, Efs):
+            folder = storage.folder(self.efs_mount_point)
+            if choice.file_system == "new":
+                return storage.new_efs(choice, folder, net.private_subnet_id, group, self.key)
+            system = self.efs_file_system_id
+            return storage.FileSystem("efs", system, storage.efs_source(system), folder)
+        if isinstance(choice, FsxLustre):
+            folder = storage.folder(self.fsx_mount_point)
+            if choice.file_system == "new":
+                size = self.fsx_storage_capacity
+                return storage.new_fsx(choice, folder, size, net.private_subnet_id, group, self.key)
+            system = self.fsx_file_system_id
+            source = storage.fsx_source(system, self.fsx_mount_name)
+            return storage.FileSystem("fsx_lustre", system, source, folder)
+        return storage.FileSystem("none")
+
+    # Nodes
+
+    def master(
+        self, net: network.Network, shared: Shared, admin: ec2.SecurityGroup | None, address: ec2.EIP | None
+    ) -> autoscaling.AutoScalingGroup:
+        """A group of one, On-Demand unless capacity is reserved."""
+        groups = (shared.group, admin) if admin else (shared.group,)
+        node = nodes.Node(
+            "Master", net.public_subnet_id if self.public else net.private_subnet_id, groups, self.public
+        )
+        ready = (*(net.public_ready if self.public else net.private_ready), *shared.files.ready)
+        ready += self.add(self.endpoints(net, shared.group))
+        template = self.launch_template(node, shared, address, None)
+        capacity = (
+            self.config.capacity
+            if isinstance(self.config.capacity, (CapacityBlock, Reservation))
+            else OnDemand()
+        )
+        return self.add(nodes.group(node, template, capacity, self.instance_type, ready, size="1", least="1"))
+
+    def workers(self, net: network.Network, shared: Shared) -> autoscaling.AutoScalingGroup:
+        """WorkerCount of them, of which MinWorkers have to be ready."""
+        node = nodes.Node("Worker", net.private_subnet_id, (shared.group,))
+        placement = self.add(self.placement_group()) if self.config.fabric.placement_group else None
+        template = self.launch_template(node, shared, None, placement)
+        size, least = self.worker_count, self.min_workers
+        ready = (*net.private_ready, *shared.files.ready)
+        return self.add(
+            nodes.group(
+                node, template, self.config.capacity, self.instance_type, ready, size=size, least=least
+            )
+        )
+
+    def placement_group(self) -> ec2.PlacementGroup:
+        """Workers close together. The master stays out: one more node in the group is one more to find room for."""
+        return ec2.PlacementGroup("WorkerPlacementGroup", Strategy="cluster")
+
+    def endpoints(self, net: network.Network, group: ec2.SecurityGroup) -> tuple[ec2.VPCEndpoint, ...]:
+        """What a master needs until it has its address: with several interfaces EC2 gives it none of its own."""
+        if not self.public or self.environment.network == "existing" or len(self.interfaces_of_type()) == 1:
+            return ()
+        return (
+            network.endpoint("ec2", "Ec2Endpoint", net, group),
+            network.endpoint("cloudformation", "CloudFormationEndpoint", net, group),
+        )
+
+    def interfaces_of_type(self) -> list[nodes.Card]:
+        """Network interfaces of every node: all the EFA interfaces of the type, or a plain one."""
+        row = self.config.gpu_type(self.config.instance_type, "instance_type")
+        return nodes.efa_cards(row) if self.config.fabric.efa else nodes.PLAIN
+
+    def launch_template(
+        self, node: nodes.Node, shared: Shared, address: ec2.EIP | None, placement: ec2.PlacementGroup | None
+    ) -> ec2.LaunchTemplate:
+        """A node with the role of its kind and the user data that boots it."""
+        role = self.add(self.role(node, shared, address))
+        profile = self.add(roles.instance_profile(f"{node.kind}InstanceProfile", role))
+        storage_values = {"STORAGE_KIND": shared.files.kind, "STORAGE_SOURCE": shared.files.source,
+                          "STORAGE_MOUNT": shared.files.mount_point}  # fmt: skip
+        data = user_data(
+            _SCRIPT,
+            {
+                "REGION": Ref("AWS::Region"),
+                "STACK_ID": Ref("AWS::StackId"),
+                "SIGNAL_RESOURCE": f"{node.kind}AutoScalingGroup",
+                "NODE_TYPE": node.kind,
+                "LOGIN_USER": self.system.user,
+                "LOG_GROUP": Ref(shared.log_group),
+                "KEY_PARAMETER": self.key_parameter(shared.key),
+                "BOOT_DEADLINE": str(nodes.BOOT_SECONDS),
+                "ADDRESS_ID": GetAtt(address, "AllocationId") if address else "",
+                **storage_values,
+                "PROXY_URL": self.proxy_url if self.environment.proxy else "",
+                "PROXY_EXCEPT": self.no_proxy if self.environment.proxy else "",
+            },
+        )
+        capacity = self.config.capacity
+        reserved = isinstance(capacity, (CapacityBlock, Reservation))
+        return self.add(
+            nodes.launch_template(
+                node,
+                nodes.interfaces(node, self.interfaces_of_type()),
+                profile,
+                nodes.root_volume(self.system.device, self.volume_size, self.key),
+                data,
+                InstanceType=self.instance_type,
+                ImageId=self.image_parameter if self.config.image.source == "latest" else self.image_id,
+                **given(
+                    KeyName=self.key_name if self.public else None,
+                    Placement=ec2.Placement(GroupName=Ref(placement)) if placement else None,
+                ),
+                **(nodes.reserved(capacity, self.capacity_reservation_id) if reserved else {}),
+            )
+        )
+
+    def role(self, node: nodes.Node, shared: Shared, address: ec2.EIP | None) -> iam.Role:
+        """What a node may do: say how its boot went, read the cluster's key, and as master take its address."""
+        granted = [
+            roles.allow(cloudformation_actions.SignalResource, on=Ref("AWS::StackId")),
+            roles.allow(
+                ssm_actions.GetParameter, on=roles.arn("ssm", "parameter", self.key_parameter(shared.key))
+            ),
+            roles.write_logs(GetAtt(shared.log_group, "Arn")),
+        ]
+        if address:
+            granted += self.take_address(node, address)
+        if self.config.access == "session_manager":
+            granted.append(_session_manager())
+        return roles.role(f"{node.kind}Role", "ec2", granted)
+
+    def take_address(self, node: nodes.Node, address: ec2.EIP) -> list[roles.Grant]:
+        """Associate this one address, with this cluster's nodes alone."""
+        action = ec2_actions.AssociateAddress
+        own = Condition(StringEquals({"ec2:ResourceTag/Cluster": Ref("AWS::StackName")}))
+        return [
+            roles.allow(action, on=roles.arn("ec2", "elastic-ip", GetAtt(address, "AllocationId"))),
+            roles.allow(action, on=[roles.arn("ec2", "instance", "*"), roles.arn("ec2", "network-interface", "*")],
+                        condition=own),
+        ]  # fmt: skip
+
+    # Outputs
+
+    def access_outputs(self, admin: ec2.SecurityGroup | None, address: ec2.EIP | None) -> None:
+        """How to reach the master, ready to paste."""
+        find = (
+            "aws ec2 describe-instances --region ${AWS::Region} --filters"
+            " Name=tag:Cluster,Values=${AWS::StackName} Name=tag:NodeType,Values=Master"
+            " Name=instance-state-name,Values=running"
+            " --query 'Reservations[].Instances[].InstanceId' --output text"
+        )
+        self.output("FindMasterCommand", Sub(find), "Prints the instance id of the master.")
+        if admin:
+            self.output(
+                "AdminSSHSecurityGroup", Ref(admin), "Security group that says who may connect to the master."
+            )
+        if address:
+            self.output(
+                "MasterAddress",
+                Ref(address),
+                "Public address of the master; a replaced master takes it over.",
+            )
+            self.output(
+                "SshCommand", Sub(f"ssh -A {self.system.user}@${{{address.title}}}"), "Logs in to the master."
+            )
+        if self.config.access == "session_manager":
+            session = f'aws ssm start-session --region ${{AWS::Region}} --target "$({find})"'
+            self.output("SessionCommand", Sub(session), "Opens a session on the master.")
+
+    def storage_outputs(self, files: storage.FileSystem) -> None:
+        """The shared file system, if there is one."""
+        if files.id is None:
+            return
+        self.output("FileSystemId", files.id, "File system that all nodes share.")
+        self.output("FileSystemMountPoint", files.mount_point, "Folder where every node has it.")
+        if files.ready:
+            self.output("MountTargetID", Ref(files.ready[0]), "Mount target of the file system.")
+
+
+def _session_manager() -> roles.Grant:
+    return roles.allow_everywhere(
+        ssm_actions.UpdateInstanceInformation,
+        session_actions.CreateControlChannel,
+        session_actions.CreateDataChannel,
+        session_actions.OpenControlChannel,
+        session_actions.OpenDataChannel,
+        because="Session Manager's agent actions name no resource; each reaches the caller's own instance alone",
+    )
