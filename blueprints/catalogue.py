@@ -3,12 +3,27 @@
 Listing the catalogue imports no blueprint.
 """
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 CATALOGUE = {
     "crud_api:CrudApi": "Store, read and delete documents over HTTP, without a server.",
     "deep_learning_cluster:DeepLearningCluster": "A master and GPU workers that train one model together.",
 }
 
 
-def names() -> dict[str, str]:
-    """Catalogue name, which is the folder -> `package.module:Class` as a stack file spells it."""
-    return {entry.partition(":")[0]: f"{__package__}.{entry}" for entry in CATALOGUE}
+class Entry(NamedTuple):
+    """A blueprint of the catalogue: its folder's name, its class as a stack file spells it, its sentence."""
+
+    name: str
+    blueprint: str
+    description: str
+
+
+def entries() -> list[Entry]:
+    """The catalogue, in its order."""
+    return [
+        Entry(entry.partition(":")[0], f"{__package__}.{entry}", sentence)
+        for entry, sentence in CATALOGUE.items()
+    ]

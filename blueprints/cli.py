@@ -43,13 +43,16 @@ def _tell_faults(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        from .checks.tools import ToolMissingError
         from .core.errors import BlueprintError
 
         try:
             return command(*args, **kwargs)
         except BlueprintError as error:
             _tell(error.faults)
-            sys.exit(_BAD_INPUT)
+        except ToolMissingError as error:
+            _tell([error])
+        sys.exit(_BAD_INPUT)
 
     return run
 
@@ -75,18 +78,14 @@ _out = click.option(
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_blueprints(style: Literal["text", "json"]) -> None:
     """List the catalogue."""
-    from .catalogue import CATALOGUE, names
+    from .catalogue import entries
 
-    rows = [
-        {"name": name, "blueprint": spec, "description": sentence}
-        for (name, spec), sentence in zip(names().items(), CATALOGUE.values(), strict=True)
-    ]
     if style == "json":
-        click.echo(json.dumps(rows, indent=2))
+        click.echo(json.dumps([entry._asdict() for entry in entries()], indent=2))
         return
-    width = max(len(row["name"]) for row in rows)
-    for row in rows:
-        click.echo(f"{row['name']:<{width}}  {row['description']}")
+    width = max(len(entry.name) for entry in entries())
+    for entry in entries():
+        click.echo(f"{entry.name:<{width}}  {entry.description}")
 
 
 @cli.command()
@@ -117,12 +116,12 @@ def render(
     fails keeps its old template and does not stop the others.
     """
     from .core.errors import BlueprintError
-    from .core.render import orphans, render_all, stale, undeclared, write
-    from .core.stack_file import discover
+    from .core.render import orphans, render_all, stale, write
+    from .core.stack_file import discover, overlooked
 
-    rendered, faults = render_all(discover(folder, env, stacks), style)
-    if not stacks:
-        faults += undeclared(rendered)
+    whole = not stacks
+    rendered, faults = render_all(discover(folder, env, stacks), style, whole=whole)
+    faults += overlooked(folder, env) if whole else []
     if not no_validate:
         rendered, refused = _validated(rendered, out, strict)
         faults += refused

@@ -15,6 +15,7 @@ from .emit import Format, to_text
 from .environment import Environment
 from .errors import BuildError
 from .parameter import Parameter, ResolvedParameter
+from .plain import plain
 
 C = TypeVar("C", bound=Config)
 R = TypeVar("R")
@@ -32,7 +33,6 @@ class Blueprint(Generic[C]):
     Description. Rendering is deterministic and starts from an empty template each time.
     """
 
-    vpc_id = Parameter(aws.VPC_ID, "VPC that exists already.", group="Network", label="VPC")
     permissions_boundary_arn = Parameter(
         aws.STRING,
         "Policy that bounds every role of this stack.",
@@ -48,23 +48,6 @@ class Blueprint(Generic[C]):
         constraint="the ARN of a KMS key",
         group="Security",
         label="Encryption key",
-    )
-    proxy_url = Parameter(
-        aws.STRING,
-        "Proxy through which instances reach the internet.",
-        pattern=r"https?://[A-Za-z0-9.-]+:\d{1,5}",
-        constraint="http://host:port, without credentials",
-        group="Network",
-        label="Proxy",
-    )
-    no_proxy = Parameter(
-        aws.STRING,
-        "Hosts that instances reach without the proxy, separated by commas.",
-        default="169.254.169.254,localhost,127.0.0.1",
-        pattern=r"[A-Za-z0-9.,:/*-]*",
-        constraint="host names and networks, separated by commas",
-        group="Network",
-        label="Without proxy",
     )
 
     def __init__(self, config: C, environment: Environment | None = None) -> None:
@@ -112,6 +95,11 @@ class Blueprint(Generic[C]):
         """
         yield from ()
 
+    @property
+    def encryption_key(self) -> Ref | None:
+        """The environment's customer managed key, or None where AWS keeps the keys."""
+        return self.kms_key_arn if self.environment.kms_key else None
+
     # What a reader of blueprints calls
 
     def render(self, format: Format = "yaml") -> str:  # noqa: A002 - the word of the command line
@@ -123,7 +111,7 @@ class Blueprint(Generic[C]):
         self._template = Template()
         self._used = set()
         self.build()
-        return self._assemble(self._template.to_dict())
+        return self._assemble()
 
     def parameters(self) -> list[ResolvedParameter]:
         """The parameters of the last rendering, in the order of their declaration."""
@@ -167,8 +155,9 @@ class Blueprint(Generic[C]):
         if self.environment.permissions_boundary:
             properties.setdefault("PermissionsBoundary", self.permissions_boundary_arn)
 
-    def _assemble(self, built: dict[str, Any]) -> dict[str, Any]:
-        resources: dict[str, dict[str, Any]] = built.get("Resources", {})
+    def _assemble(self) -> dict[str, Any]:
+        built = self._template
+        resources: dict[str, dict[str, Any]] = plain(built.resources)
         if not resources:
             raise BuildError(f"{type(self).__name__}.build() added no resource; add at least one")
         parameters = self.parameters()
@@ -177,11 +166,11 @@ class Blueprint(Generic[C]):
             "Transform": _SAM if any(_is_serverless(each) for each in resources.values()) else None,
             "Description": self.description(),
             "Metadata": {"AWS::CloudFormation::Interface": _interface(parameters)} if parameters else None,
-            "Parameters": {each.name: _plain(each.resource().to_dict()) for each in parameters},
-            "Rules": built.get("Rules"),
-            "Conditions": built.get("Conditions"),
+            "Parameters": {each.name: _described(plain(each.resource())) for each in parameters},
+            "Rules": plain(built.rules),
+            "Conditions": plain(built.conditions),
             "Resources": {name: _ordered(each) for name, each in resources.items()},
-            "Outputs": built.get("Outputs"),
+            "Outputs": plain(built.outputs),
         }
         return {name: section for name, section in sections.items() if section}
 
@@ -196,7 +185,9 @@ def _resources(added: object) -> Iterator[AWSObject]:
         for each in cast("tuple[object, ...]", added):
             yield from _resources(each)
     elif added is not None and not isinstance(added, (str, Ref, AWSHelperFn)):
-        raise BuildError(f"add() takes resources and what blocks return, got {type(added).__name__}")
+        raise BuildError(
+            f"add() takes resources and what blocks return, got {type(added).__name__}; give it one of these"
+        )
 
 
 def _is_serverless(resource: Mapping[str, Any]) -> bool:
@@ -207,7 +198,7 @@ def _ordered(resource: dict[str, Any]) -> dict[str, Any]:
     return {key: resource[key] for key in _ORDER if key in resource}
 
 
-def _plain(parameter: dict[str, Any]) -> dict[str, Any]:
+def _described(parameter: dict[str, Any]) -> dict[str, Any]:
     first = {key: parameter[key] for key in ("Type", "Description") if key in parameter}
     return first | parameter
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast, get_args
 
@@ -34,7 +35,7 @@ def parse(model: type[C], values: Mapping[str, Any], file: str, root: str) -> C 
 def _fault(
     model: type[Config], detail: ErrorDetails, values: Mapping[str, Any], file: str, root: str
 ) -> Fault:
-    where = [root, *_keys(detail["loc"], values), getattr(_own_error(detail), "where", "")]
+    where = [root, *_keys(detail, values), _discriminator(detail), getattr(_own_error(detail), "where", "")]
     return Fault(file, ".".join(part for part in where if part), _sentence(model, detail))
 
 
@@ -43,13 +44,19 @@ def _own_error(detail: ErrorDetails) -> object:
     return detail.get("ctx", {}).get("error")
 
 
-def _keys(loc: tuple[int | str, ...], values: object) -> Iterator[str]:
+def _discriminator(detail: ErrorDetails) -> str:
+    """The key whose value was to choose the arm of a union, if that is what is wrong."""
+    return str(detail.get("ctx", {}).get("discriminator", "")).strip("'")
+
+
+def _keys(detail: ErrorDetails, values: object) -> Iterator[str]:
     """The path as it stands in the file: pydantic also names the arm of a union, which is no key there."""
+    loc = detail["loc"]
     for position, part in enumerate(loc):
-        last = position == len(loc) - 1
+        missing = detail["type"] == "missing" and position == len(loc) - 1
         if isinstance(values, Mapping):
             entries = cast("Mapping[object, object]", values)
-            if part not in entries and not last:
+            if part not in entries and not missing:
                 continue
             values = entries.get(part)
         elif isinstance(values, Sequence) and isinstance(part, int):
@@ -60,53 +67,87 @@ def _keys(loc: tuple[int | str, ...], values: object) -> Iterator[str]:
 def _sentence(model: type[Config], detail: ErrorDetails) -> str:
     kind, got = detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        owner = _owner(model, detail["loc"][:-1])
-        return f"unknown setting; {owner.__name__} has {', '.join(sorted(owner.model_fields))}"
-    if kind in ("missing", "union_tag_not_found"):
-        return f"missing; {_wanted(model, detail)}"
+        owner = _models_at(model, detail["loc"][:-1])[0]
+        return f"unknown setting; {owner.__name__} has {', '.join(sorted(owner.model_fields)) or 'none'}"
+    if kind == "missing":
+        return f"missing; set it here{_described(model, detail)}"
+    if kind == "union_tag_not_found":
+        key = _discriminator(detail)
+        arms = _models_at(model, detail["loc"])
+        tags = [str(tag) for arm in arms for tag in get_args(arm.model_fields[key].annotation)]
+        return f"missing; write one of {', '.join(tags)}"
     if kind == "value_error":  # raised by our own validators, which say what to write
         return str(_own_error(detail))
-    return f"got {_short(got)}; write {_expectation(detail)}"
+    if kind == "union_tag_invalid":
+        context = detail.get("ctx", {})
+        return f"got {short(context['tag'])}; write one of {context['expected_tags'].replace(chr(39), '')}"
+    if kind == "string_pattern_mismatch":
+        return f"got {short(got)}; write {_expectation(detail)}{_described(model, detail)}"
+    return f"got {short(got)}; write {_expectation(detail)}"
 
 
-def _wanted(model: type[Config], detail: ErrorDetails) -> str:
-    owner = _owner(model, detail["loc"][:-1])
-    name = str(detail["loc"][-1])
-    field = owner.model_fields.get(name)
-    return f"set it here ({field.description})" if field and field.description else "set it here"
+def _described(model: type[Config], detail: ErrorDetails) -> str:
+    """A setting's own docstring, in brackets."""
+    *path, name = detail["loc"]
+    field = _models_at(model, tuple(path))[0].model_fields.get(str(name))
+    return f" ({field.description})" if field and field.description else ""
+
+
+# What to write instead, by the type of pydantic's error; its own words tell a programmer what came in.
+_EXPECTATIONS = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "settings, one `name: value` a line",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "a number less than {lt}",
+    "less_than_equal": "{le} or less",
+    "literal_error": "{expected}",
+    "model_attributes_type": "settings, one `name: value` a line",
+    "model_type": "settings, one `name: value` a line",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "text of at most {max_length} characters",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_type": "text; numbers and dates need quotes to be text",
+    "tuple_type": "a list, one `- item` a line",
+}
 
 
 def _expectation(detail: ErrorDetails) -> str:
-    if detail["type"] == "union_tag_invalid":
-        return "one of " + detail.get("ctx", {}).get("expected_tags", "")
-    text = detail["msg"]
-    for opening in ("Input should be ", "Value should be "):
-        text = text.removeprefix(opening)
+    known = _EXPECTATIONS.get(detail["type"])
+    if known is not None:
+        return known.format(**detail.get("ctx", {}))
+    text = detail["msg"].removeprefix("Input should be ")
     return text[0].lower() + text[1:]
 
 
-def _short(value: object) -> str:
-    text = repr(value)
+def short(value: object) -> str:
+    """A value as it reads in a fault."""
+    text = json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _owner(model: type[Config], path: tuple[int | str, ...]) -> type[Config]:
-    """The model whose setting a path names; in a union, the arm that the path names."""
+def _models_at(model: type[Config], path: tuple[int | str, ...]) -> list[type[Config]]:
+    """The models that may stand where a path leads; in a union, the arm that the path names."""
     candidates = [model]
     for part in path:
         fields = [each.model_fields[part] for each in candidates if part in each.model_fields]
         if fields:
-            candidates = [found for field in fields for found in _models(field.annotation)] or candidates
+            candidates = [found for field in fields for found in models_in(field.annotation)] or candidates
         else:
             candidates = [each for each in candidates if part in _tags(each)] or candidates
-    return candidates[0]
+    return candidates
 
 
-def _models(annotation: object) -> Iterator[type[Config]]:
+def models_in(annotation: object) -> Iterator[type[Config]]:
+    """The Config classes in a field's type: several in a union, none in a plain value."""
     if isinstance(annotation, type) and issubclass(annotation, Config):
         yield annotation
     for argument in get_args(annotation):
-        yield from _models(argument)
+        yield from models_in(argument)
 
 
 def _tags(model: type[Config]) -> set[object]:

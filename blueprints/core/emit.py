@@ -5,9 +5,12 @@ libyaml's emitter is required, not preferred: PyYAML's own writes other bytes, a
 
 from __future__ import annotations
 
+import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import Any, Literal, cast
 
 import yaml
@@ -16,7 +19,7 @@ from .errors import BuildError
 
 Format = Literal["yaml", "json"]
 
-_STRING = "tag:yaml.org,2002:str"
+_RESOLVERS: dict[str | None, list[tuple[str, re.Pattern[str]]]] = yaml.CSafeDumper.yaml_implicit_resolvers
 # In a block scalar libyaml cannot keep these and falls back to one long quoted line, which nobody can review.
 _NOT_IN_BLOCK = re.compile(r"\t|[ ]$|\r|[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]", re.MULTILINE)
 # Plain for PyYAML (YAML 1.1), yet a number or a truth value for some reader of YAML 1.1 or 1.2.
@@ -26,18 +29,23 @@ _AMBIGUOUS = re.compile(
 )
 
 
-class _Dumper(yaml.CSafeDumper):
-    def ignore_aliases(self, data: object) -> bool:
-        return True  # an anchor in a template would only puzzle its reader
-
-    def scalar(self, tag: str, text: str, style: str | None) -> yaml.ScalarNode:
-        return cast(Any, self).represent_scalar(tag, text, style=style)
+_Emit = Callable[[yaml.Event], None]
 
 
-def _represent_string(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+def _scalar(text: str) -> yaml.ScalarEvent:
     if "\n" in text:
-        return dumper.scalar(_STRING, text, _block(text))
-    return dumper.scalar(_STRING, text, "'" if _AMBIGUOUS.fullmatch(text) else None)
+        return yaml.ScalarEvent(None, None, (False, True), text, style=_block(text))
+    plain, style = _appearance(text)
+    return yaml.ScalarEvent(None, None, (plain, True), text, style=style)
+
+
+@lru_cache(maxsize=4096)
+def _appearance(text: str) -> tuple[bool, str | None]:
+    """Whether a reader takes the bare text for text, and the quotes it needs if some reader might not."""
+    if _AMBIGUOUS.fullmatch(text):
+        return False, "'"
+    rules = _RESOLVERS.get(text[:1], []) + _RESOLVERS.get(None, [])
+    return not any(pattern.match(text) for _, pattern in rules), None
 
 
 def _block(text: str) -> str:
@@ -54,56 +62,102 @@ def _block(text: str) -> str:
     return "|"
 
 
-def _represent_mapping(dumper: _Dumper, mapping: Mapping[str, Any]) -> yaml.Node:
+def _value(emit: _Emit, value: Any) -> None:
+    if isinstance(value, str):
+        emit(_scalar(value))
+    elif isinstance(value, dict):
+        _mapping(emit, cast("dict[str, Any]", value))
+    elif isinstance(value, list):
+        _sequence(emit, cast("list[Any]", value), None)
+    else:
+        emit(yaml.ScalarEvent(None, None, (True, False), json.dumps(value)))
+
+
+def _mapping(emit: _Emit, mapping: Mapping[str, Any]) -> None:
     if len(mapping) == 1:
         ((key, value),) = mapping.items()
-        node = _intrinsic(dumper, key, value)
-        if node is not None:
-            return node
-    return dumper.represent_mapping("tag:yaml.org,2002:map", list(mapping.items()))
+        if (key in ("Ref", "Condition") or key.startswith("Fn::")) and _short(emit, key, value):
+            return
+    _entries(emit, mapping, None)
 
 
-def _intrinsic(dumper: _Dumper, key: str, value: object) -> yaml.Node | None:
-    """The short form of an intrinsic function, or None where YAML has none."""
-    if key in ("Ref", "Condition"):
-        return dumper.scalar(f"!{key}", value, None) if isinstance(value, str) else None
-    if not key.startswith("Fn::"):
-        return None
-    tag = f"!{key[4:]}"
+def _entries(emit: _Emit, mapping: Mapping[str, Any], tag: str | None) -> None:
+    emit(yaml.MappingStartEvent(None, tag, tag is None, flow_style=False))
+    for key, value in mapping.items():
+        emit(_scalar(key))
+        _value(emit, value)
+    emit(yaml.MappingEndEvent())
+
+
+def _sequence(emit: _Emit, items: Sequence[Any], tag: str | None) -> None:
+    emit(yaml.SequenceStartEvent(None, tag, tag is None, flow_style=False))
+    for each in items:
+        _value(emit, each)
+    emit(yaml.SequenceEndEvent())
+
+
+def _short(emit: _Emit, key: str, value: Any) -> bool:
+    """Write the short form of an intrinsic function; False where YAML has none."""
+    tag = f"!{key.removeprefix('Fn::')}"
     if key == "Fn::GetAtt" and isinstance(value, list):
-        parts = cast("list[object]", value)
-        if all(isinstance(part, str) for part in parts):
-            return dumper.scalar(tag, ".".join(cast("list[str]", parts)), None)
+        parts = cast("list[Any]", value)
+        value = ".".join(parts) if all(isinstance(part, str) for part in parts) else parts
     if isinstance(value, str):
-        return dumper.scalar(tag, value, _block(value) if "\n" in value else _quote(value))
-    if isinstance(value, list):
-        return dumper.represent_sequence(tag, cast("list[object]", value))
+        style = _block(value) if "\n" in value else None if value else "'"
+        emit(yaml.ScalarEvent(None, tag, (False, False), value, style=style))
+    elif not key.startswith("Fn::"):
+        return False
+    elif isinstance(value, list):
+        _sequence(emit, cast("list[Any]", value), tag)
     # A tag cannot follow a tag: `Fn::Base64: !Join`, in the long form outside.
-    if isinstance(value, dict) and not _is_intrinsic(cast("dict[str, object]", value)):
-        return dumper.represent_mapping(tag, list(cast("dict[str, object]", value).items()))
-    return None
-
-
-def _quote(value: str) -> str | None:
-    return None if value else "'"
+    elif isinstance(value, dict) and not _is_intrinsic(cast("dict[str, Any]", value)):
+        _entries(emit, cast("dict[str, Any]", value), tag)
+    else:
+        return False
+    return True
 
 
 def _is_intrinsic(value: Mapping[str, object]) -> bool:
     return len(value) == 1 and next(iter(value)).startswith(("Fn::", "Ref", "Condition"))
 
 
-_Dumper.add_representer(str, _represent_string)
-_Dumper.add_representer(dict, _represent_mapping)
-
-
 def to_yaml(template: Mapping[str, Any]) -> str:
     """YAML with short intrinsic tags, block scalars for scripts and the order of `template`."""
-    return yaml.dump(template, Dumper=_Dumper, sort_keys=False, width=1 << 30, allow_unicode=True)
+    text = io.StringIO()
+    # Events and not nodes: PyYAML's representer and resolver, in Python, cost four times what libyaml does.
+    dumper: Any = yaml.CSafeDumper(text, width=1 << 30, allow_unicode=True)
+    emit: _Emit = dumper.emit
+    emit(yaml.StreamStartEvent())
+    emit(yaml.DocumentStartEvent(explicit=False))
+    _value(emit, template)
+    emit(yaml.DocumentEndEvent(explicit=False))
+    emit(yaml.StreamEndEvent())
+    return text.getvalue()
 
 
 def to_json(value: object) -> str:
     """JSON, indented by two, keys in their order, a newline at the end."""
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    return _json(value, "\n") + "\n"
+
+
+def _json(value: Any, margin: str) -> str:
+    """What `json.dumps(value, indent=2, ensure_ascii=False)` gives, which leaves C as soon as it indents."""
+    inner = margin + "  "
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, dict) and value:
+        items = cast("dict[str, Any]", value).items()
+        return (
+            "{"
+            + ",".join([f"{inner}{encode_basestring(key)}: {_json(each, inner)}" for key, each in items])
+            + margin
+            + "}"
+        )
+    if isinstance(value, list) and value:
+        return (
+            "[" + ",".join([inner + _json(each, inner) for each in cast("list[Any]", value)]) + margin + "]"
+        )
+    return json.dumps(value)
 
 
 def to_text(template: Mapping[str, Any], format: Format) -> str:  # noqa: A002 - the word of the command line

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import Field
+from troposphere import constants as aws
 
 from .config import Config
+from .parameter import Parameter
 
 # IAM, "CreateRole": a path begins and ends with a slash, printable ASCII, at most 512 characters.
 RolePath = Annotated[str, Field(pattern=r"^/([\x21-\x2e\x30-\x7e]+/)*$", max_length=512)]
@@ -37,3 +39,24 @@ class Environment(Config):
 
     proxy: bool = False
     """Instances reach the internet through ProxyUrl, except for the hosts in NoProxy."""
+
+
+# Parameters that come with an environment. A blueprint that needs one takes it into its class as it is.
+VPC_ID = Parameter(aws.VPC_ID, "VPC that exists already.", group="Network", label="VPC")
+PROXY_URL = Parameter(
+    aws.STRING,
+    "Proxy through which instances reach the internet.",
+    pattern=r"https?://[A-Za-z0-9.-]+:[0-9]{1,5}",
+    constraint="http://host:port, without credentials",
+    group="Network",
+    label="Proxy",
+)
+NO_PROXY = Parameter(
+    aws.STRING,
+    "Hosts that instances reach without the proxy, separated by commas.",
+    default="localhost,127.0.0.1",
+    pattern=r"[A-Za-z0-9.,:/*-]*",
+    constraint="host names and networks, separated by commas",
+    group="Network",
+    label="Without proxy",
+)

@@ -19,7 +19,9 @@ class Fault:
     what: str
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, self.where, self.what) if part)
+        line = ": ".join(part for part in (self.file, self.where, self.what) if part)
+        # What the user wrote may hold line breaks and worse; a fault is one line all the same.
+        return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)
 
 
 class BlueprintError(Exception):

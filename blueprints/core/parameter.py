@@ -46,8 +46,9 @@ class Parameter:
     """Declares a CloudFormation parameter on a blueprint class.
 
     `type` is a CloudFormation parameter type. `pattern` must match the whole value; `constraint` says in words
-    what a value must look like. `default` and `allowed` may be functions of the blueprint, for values that
-    follow from its config. `group` and `label` order the form in the console.
+    what a value must look like. `minimum` and `maximum` bound whole numbers. `default` and `allowed` may be
+    functions of the blueprint, for values that follow from its config. `group` and `label` order the form in
+    the console.
     """
 
     name: str
@@ -157,16 +158,19 @@ class ResolvedParameter:
             return
         shape, words = _SHAPES.get(declared.type.removeprefix("List<").removesuffix(">"), ("", ""))
         shape, words = _SHAPES.get(declared.type, (shape, words))
-        if shape and not re.fullmatch(shape, item):
+        if shape and not _matches(shape, item):
             yield f"{got}; write {words}"
             return
-        if declared.pattern and not re.fullmatch(declared.pattern, item):
+        if declared.pattern and not _matches(declared.pattern, item):
             yield f"{got}; write {declared.constraint or 'a value that matches ' + declared.pattern}"
             return
         yield from self._range_faults(item)
 
     def _range_faults(self, item: str) -> Iterator[str]:
         declared = self.declared
+        if (declared.minimum, declared.maximum) != (None, None) and not _matches(r"[+-]?\d+", item):
+            yield f"got {item!r}; write a whole number"
+            return
         length = len(item)
         if declared.min_length is not None and length < declared.min_length:
             yield f"got {item!r}, {length} characters; write at least {declared.min_length}"
@@ -176,6 +180,11 @@ class ResolvedParameter:
             yield f"got {item}; write {declared.minimum} or more"
         if declared.maximum is not None and float(item) > declared.maximum:
             yield f"got {item}; write {declared.maximum} or less"
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """As CloudFormation does it, where \\d and \\w are ASCII."""
+    return re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def _because(constraint: str) -> str:

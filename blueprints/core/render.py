@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
+import re
 import sys
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
 from .blueprint import Blueprint
 from .config import parse
@@ -21,6 +26,13 @@ from .parameter import ResolvedParameter
 from .stack_file import EnvironmentFile, StackFile, load_environment, load_stack
 
 AnyBlueprint = Blueprint[Any]
+R = TypeVar("R")
+
+_CORE = str(Path(__file__).parent)
+# Which property a value does not suit, troposphere says on stderr and nowhere else.
+_NAMED_BY_TROPOSPHERE = re.compile(
+    r"<class '.*'>: (?:None\.)?(\S+) function validator '.*' threw exception:\n"
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +41,6 @@ class Rendered:
 
     stack: StackFile
     files: Mapping[str, str]
-    declared: frozenset[str]
 
     @property
     def path(self) -> str:
@@ -42,35 +53,52 @@ class Rendered:
         return next(iter(self.files.values()))
 
 
-def render_all(paths: Sequence[Path], format: Format) -> tuple[list[Rendered], list[Fault]]:  # noqa: A002
-    """Render every stack file; the faults of one stack do not stop the others."""
+def render_all(
+    paths: Sequence[Path],
+    format: Format,  # noqa: A002 - the word of the command line
+    *,
+    whole: bool = False,
+) -> tuple[list[Rendered], list[Fault]]:
+    """Render every stack file; the faults of one stack do not stop the others.
+
+    `whole` says that `paths` are all the stacks of their environments, so that a parameter of an environment
+    file which none of them declares is a fault too.
+    """
     rendered: list[Rendered] = []
     faults: list[Fault] = []
-    environments: dict[Path, EnvironmentFile | None] = {}
-    for path in paths:
-        try:
-            environment = _environment(path.parent, environments)
-            if environment is not None:  # else its faults are told already, once
-                rendered.append(render_stack(load_stack(path, environment), format))
-        except BlueprintError as error:
-            faults.extend(error.faults)
+    for folder, group in groupby(paths, key=lambda path: path.parent):
+        environment = _tried(faults, partial(load_environment, folder))
+        shared = environment or EnvironmentFile(str(folder))
+        stacks = [_tried(faults, partial(load_stack, path, shared)) for path in group]
+        if environment is None:  # then nobody knows what the stacks lack
+            continue
+        read = [stack for stack in stacks if stack is not None]
+        results = [_tried(faults, partial(render_stack, stack, format)) for stack in read]
+        rendered += [each for each in results if each is not None]
+        if whole and len(read) == len(stacks):
+            faults += _undeclared(environment, read)
     return rendered, faults
 
 
-def _environment(folder: Path, known: dict[Path, EnvironmentFile | None]) -> EnvironmentFile | None:
-    if folder not in known:
-        known[folder] = None
-        known[folder] = load_environment(folder)
-    return known[folder]
+def _tried(faults: list[Fault], attempt: Callable[[], R]) -> R | None:
+    """What `attempt` returns, or nothing and its faults among `faults`."""
+    try:
+        return attempt()
+    except BlueprintError as error:
+        faults += error.faults
+        return None
 
 
 def render_stack(stack: StackFile, format: Format = "yaml") -> Rendered:  # noqa: A002
     """Render one stack. Raises BlueprintError with every fault of its file."""
     blueprint = instantiate(stack)
-    template = _build(blueprint, stack, format)
-    declared = blueprint.parameters()
+    with _blamed(stack, "build"):
+        template = blueprint.render(format)
+        declared = blueprint.parameters()
     faults = [*_parameter_faults(stack, blueprint, declared), *_missing_tags(stack)]
-    faults += _contradictions(stack, blueprint, declared) if not faults else []
+    if not faults:
+        with _blamed(stack, "parameters"):
+            faults += _contradictions(stack, blueprint, declared)
     if faults:
         raise BlueprintError(faults)
     values = _values(stack, declared)
@@ -84,24 +112,18 @@ def render_stack(stack: StackFile, format: Format = "yaml") -> Rendered:  # noqa
             f"{below}.parameters.json": to_json(listed),
             f"{below}.configuration.json": to_json({"Parameters": values, "Tags": tags}),
         },
-        frozenset(blueprint.declared_parameters()),
     )
 
 
-def undeclared(rendered: Sequence[Rendered]) -> list[Fault]:
+def _undeclared(environment: EnvironmentFile, stacks: Sequence[StackFile]) -> Iterator[Fault]:
     """Parameters of an environment file that no blueprint of its stacks declares: misspelt, or left behind."""
-    known: dict[str, set[str]] = {}
-    files: dict[str, EnvironmentFile] = {}
-    for each in rendered:
-        known.setdefault(each.stack.environment.path, set()).update(each.declared)
-        files[each.stack.environment.path] = each.stack.environment
-    return [
-        Fault(
-            path, f"parameters.{name}", "no stack of this environment has this parameter; mend or remove it"
-        )
-        for path, file in files.items()
-        for name in sorted(file.parameters.keys() - known[path])
-    ]
+    try:
+        known = {name for stack in stacks for name in load_class(stack.blueprint).declared_parameters()}
+    except BlueprintError:
+        return  # told already; what that blueprint declares, nobody knows
+    for name in environment.parameters.keys() - known:
+        what = "no stack of this environment has this parameter; mend or remove it"
+        yield Fault(environment.path, f"parameters.{name}", what)
 
 
 def load_class(spec: str) -> type[AnyBlueprint]:
@@ -111,15 +133,14 @@ def load_class(spec: str) -> type[AnyBlueprint]:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # a module may raise anything while it is imported
+    except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
         raise BlueprintError(Fault("", "blueprint", _import_fault(module_name, error))) from error
     found = getattr(module, class_name, None)
     if _is_blueprint(found):
         return found
-    classes = [
-        each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Blueprint)
-    ]
-    known = sorted({each.__name__ for each in classes} - {"Blueprint"})
+    known = sorted(
+        name for name, each in vars(module).items() if _is_blueprint(each) and each is not Blueprint
+    )
     what = f"{module_name} has no blueprint {class_name!r}; it has {', '.join(known) or 'none'}"
     raise BlueprintError(Fault("", "blueprint", what))
 
@@ -128,56 +149,78 @@ def _is_blueprint(value: object) -> TypeGuard[type[AnyBlueprint]]:
     return isinstance(value, type) and issubclass(value, Blueprint)
 
 
-def _import_fault(module: str, error: Exception) -> str:
+def _import_fault(module: str, error: BaseException) -> str:
     if isinstance(error, ModuleNotFoundError) and error.name and f"{module}.".startswith(f"{error.name}."):
         return f"no module {error.name!r}; run `blueprints list` for the catalogue, or mend the path"
-    return f"importing {module} failed at {_origin(error)}: {type(error).__name__}: {error}; mend it there"
+    return f"importing {module} failed{_raised(error)}"
 
 
-def _origin(error: BaseException) -> str:
-    """File and line that raised, relative to the working directory where it lies below it."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    if isinstance(error, SyntaxError):
-        return f"{_shown(error.filename or '')}:{error.lineno}"
-    return f"{_shown(frame.filename)}:{frame.lineno}"
+def _raised(error: BaseException, about: str = "") -> str:
+    """Where a blueprint's own code raised, what, about which property, and whose turn it is."""
+    place, message = _place(error), " ".join(f"{error}{about}".split())
+    what = f"{type(error).__name__}: {message}" if message else type(error).__name__
+    return f" at {place}: {what}; mend it there" if place else f": {what}; mend it in its code"
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the deepest frame that its author can mend: not Python's, a library's or our own."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(error.filename)}:{error.lineno}"
+    frames = [
+        (_shown(frame.filename), frame.lineno)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((_CORE, "<")) and "site-packages" not in frame.filename
+    ]
+    nearest = [frame for frame in frames if not os.path.isabs(frame[0])] or frames
+    return "{}:{}".format(*nearest[-1]) if nearest else ""
 
 
 def _shown(path: str) -> str:
+    """As seen from the working directory, for what lies below it."""
     relative = os.path.relpath(path)
-    return path if relative.startswith("..") else relative
+    return os.path.abspath(path) if relative.startswith("..") else relative
 
 
 def instantiate(stack: StackFile) -> AnyBlueprint:
     """The blueprint of a stack with its config. Raises BlueprintError with every fault in either."""
-    try:
+    with _blamed(stack, "config"):
         blueprint = load_class(stack.blueprint)
-    except BlueprintError as error:
-        raise BlueprintError([Fault(stack.path, each.where, each.what) for each in error.faults]) from error
-    config = parse(blueprint.config_type(), stack.config, stack.path, "config")
+        config = parse(blueprint.config_type(), stack.config, stack.path, "config")
     if isinstance(config, list):
-        raise BlueprintError(config)
-    return blueprint(config, stack.environment.environment)
+        raise BlueprintError([*config, *_shapeless_faults(stack, blueprint), *_missing_tags(stack)])
+    with _blamed(stack, "build"):
+        return blueprint(config, stack.environment.environment)
 
 
-def _build(blueprint: AnyBlueprint, stack: StackFile, format: Format) -> str:  # noqa: A002
+@contextmanager
+def _blamed(stack: StackFile, where: str) -> Generator[None]:
+    """Make faults of the stack file of whatever its blueprint's code raises."""
+    told = io.StringIO()
     try:
-        return blueprint.render(format)
+        with redirect_stderr(told):
+            yield
     except BlueprintError as error:
         raise BlueprintError(
-            [Fault(stack.path, each.where or "build", each.what) for each in error.faults]
+            [Fault(stack.path, each.where or where, each.what) for each in error.faults]
         ) from error
-    except (
-        Exception
-    ) as error:  # troposphere refuses with ValueError, TypeError, AttributeError; a blueprint may err
-        what = f"{stack.blueprint} failed at {_own_line(error)}: {type(error).__name__}: {error}"
-        raise BlueprintError(Fault(stack.path, "build", " ".join(what.split()))) from error
+    except Exception as error:  # troposphere refuses with several kinds; a blueprint may raise any other
+        named = _NAMED_BY_TROPOSPHERE.search(told.getvalue())
+        what = f"{stack.blueprint} failed{_raised(error, f' ({named[1]})' if named else '')}"
+        raise BlueprintError(Fault(stack.path, where, what)) from error
+    finally:
+        sys.stderr.write(_NAMED_BY_TROPOSPHERE.sub("", told.getvalue()))
 
 
-def _own_line(error: BaseException) -> str:
-    """The deepest line that is not troposphere's: the one an author can mend."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if f"{os.sep}troposphere{os.sep}" not in frame.filename]
-    return f"{_shown(own[-1].filename)}:{own[-1].lineno}"
+def _shapeless_faults(stack: StackFile, blueprint: type[AnyBlueprint]) -> Iterator[Fault]:
+    """What is wrong with a stack's parameters, whatever shape its config would give the template."""
+    known = blueprint.declared_parameters()
+    for name, value in stack.parameters.items():
+        if name not in known:
+            what = f"unknown parameter; {blueprint.__name__} has {', '.join(known) or 'none'}"
+            yield Fault(stack.path, f"parameters.{name}", what)
+        elif not callable(allowed := known[name].allowed):
+            resolved = ResolvedParameter(known[name], None, tuple(allowed))
+            yield from (Fault(stack.path, f"parameters.{name}", what) for what in resolved.faults(value))
 
 
 def _values(stack: StackFile, declared: Sequence[ResolvedParameter]) -> dict[str, str]:
@@ -190,14 +233,12 @@ def _parameter_faults(
     stack: StackFile, blueprint: AnyBlueprint, declared: Sequence[ResolvedParameter]
 ) -> Iterator[Fault]:
     names = [each.name for each in declared]
+    known = blueprint.declared_parameters()
     for name in stack.parameters.keys() - set(names):
-        known = f"{type(blueprint).__name__} has {', '.join(names) or 'no parameters'}"
-        reason = (
-            "not in this shape of the template"
-            if name in blueprint.declared_parameters()
-            else "unknown parameter"
-        )
-        yield Fault(stack.path, f"parameters.{name}", f"{reason}; {known}")
+        what = f"unknown parameter; {type(blueprint).__name__} has {', '.join(names) or 'none'}"
+        if name in known:
+            what = "the template that this config gives does not ask for it; remove it or mend config"
+        yield Fault(stack.path, f"parameters.{name}", what)
     for each in declared:
         file, value = _given(stack, each.name)
         if value is not None:
@@ -225,9 +266,8 @@ def _missing_tags(stack: StackFile) -> Iterator[Fault]:
     shared: Environment = stack.environment.environment
     for key in shared.required_tags:
         if key not in stack.tags and key not in stack.environment.tags:
-            yield Fault(
-                stack.path, f"tags.{key}", f"missing; {stack.environment.path} requires it of every stack"
-            )
+            what = f"missing; set it here or in {stack.environment.path}, which requires it of every stack"
+            yield Fault(stack.path, f"tags.{key}", what)
 
 
 def write(rendered: Sequence[Rendered], out: Path) -> list[Path]:
@@ -241,7 +281,7 @@ def write(rendered: Sequence[Rendered], out: Path) -> list[Path]:
         path = out / name
         try:
             if _current(path) != text:
-                _replace(path, text)
+                write_text(path, text)
                 written.append(path)
         except OSError as error:
             faults.append(
@@ -255,10 +295,17 @@ def write(rendered: Sequence[Rendered], out: Path) -> list[Path]:
 
 
 def stale(rendered: Sequence[Rendered], out: Path) -> Iterator[str]:
-    """A unified diff for every file in `out` that is not what its stack file renders to."""
+    """A unified diff for every file in `out` that is not what its stack file renders to.
+
+    Raises BlueprintError for a file that cannot be read.
+    """
     for name, text in _texts(rendered):
         path = out / name
-        committed = _current(path)
+        try:
+            committed = _current(path)
+        except OSError as error:
+            what = f"cannot be read: {error.strerror}; mend that or choose another --out"
+            raise BlueprintError(Fault(str(path), "", what)) from error
         if committed != text:
             before = (committed or "").splitlines(keepends=True)
             yield "".join(
@@ -286,7 +333,7 @@ def _current(path: Path) -> str | None:
         return None
 
 
-def _replace(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write beside the file and rename, so that a reader or an interrupt never meets half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

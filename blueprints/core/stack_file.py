@@ -5,6 +5,7 @@ Four keys: `blueprint`, `config`, `parameters`, `tags`. No look-ups, no anchors,
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +14,15 @@ from typing import Any, cast
 
 import yaml
 
-from .config import parse
+from .config import parse, short
 from .environment import Environment
 from .errors import BlueprintError, Fault
 
 ENVIRONMENT_FILE = "environment.yaml"
 _LARGEST = 1_000_000
+_DEEPEST = 50
+_YAML_TAG = "tag:yaml.org,2002:"
+_TOO_DEEP = "nested too deeply to be a stack file; flatten it"
 _STACK_KEYS = ("blueprint", "config", "parameters", "tags")
 # CloudFormation, "CreateStack": StackName.
 _STACK_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
@@ -52,37 +56,52 @@ def discover(stacks: Path, env: str | None = None, names: Sequence[str] = ()) ->
     """Paths of the stack files below `stacks`, sorted; of one environment and of some names, if asked for.
 
     A name is a stack (`crud-api`), an environment and a stack (`example/crud-api`), or the path of the file.
-    Raises BlueprintError for a name that no file answers to and for files that would be overlooked.
+    Raises BlueprintError for a folder, an environment or a name that does not exist.
     """
-    if not stacks.is_dir():
-        raise BlueprintError(
-            Fault(str(stacks), "", "no such folder; name the folder of stack files with --stacks")
-        )
-    folders = sorted(each for each in stacks.iterdir() if each.is_dir() and not each.name.startswith("."))
-    if env is not None:
-        folders = [each for each in folders if each.name == env]
-        if not folders:
-            raise BlueprintError(
-                Fault(str(stacks / env), "", "no such environment; write one of its folders' names")
-            )
-    faults = [fault for folder in folders for fault in _overlooked(folder)]
-    if faults:
-        raise BlueprintError(faults)
     found = [
-        path for folder in folders for path in sorted(folder.glob("*.yaml")) if path.name != ENVIRONMENT_FILE
+        path
+        for folder in _folders(stacks, env)
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name != ENVIRONMENT_FILE
     ]
     if not names:
         return found
-    chosen = {name: [path for path in found if name in _names(path)] for name in names}
+    chosen = {name: [path for path in found if _is_named(path, name)] for name in names}
     missing = [Fault(name, "", f"no stack of this name in {stacks}; write one of {_listed(found)}")
                for name, paths in chosen.items() if not paths]  # fmt: skip
     if missing:
-        raise BlueprintError(missing)
+        raise BlueprintError([*missing, *overlooked(stacks, env)])
     return sorted({path for paths in chosen.values() for path in paths})
 
 
-def _names(path: Path) -> set[str]:
-    return {path.stem, f"{path.parent.name}/{path.stem}", str(path)}
+def overlooked(stacks: Path, env: str | None = None) -> list[Fault]:
+    """Files that look like stack files and are not read, and two files that name one stack."""
+    faults = [fault for folder in _folders(stacks, env) for fault in _overlooked(folder)]
+    if env is None:
+        faults += [
+            Fault(str(path), "", f"not read; move it into a folder of {stacks}, which names its environment")
+            for path in stacks.iterdir()
+            if path.suffix in (".yaml", ".yml") and path.is_file()
+        ]
+    return faults
+
+
+def _folders(stacks: Path, env: str | None) -> list[Path]:
+    """The environments, or the one asked for."""
+    if not stacks.is_dir():
+        what = "no such folder; name the folder of stack files with --stacks"
+        raise BlueprintError(Fault(str(stacks), "", what))
+    folders = sorted(each for each in stacks.iterdir() if each.is_dir() and not each.name.startswith("."))
+    chosen = [each for each in folders if env in (None, each.name)]
+    if env is not None and not chosen:
+        known = ", ".join(each.name for each in folders) or "none, there are no folders"
+        raise BlueprintError(Fault(str(stacks / env), "", f"no such environment; write one of {known}"))
+    return chosen
+
+
+def _is_named(path: Path, name: str) -> bool:
+    names = (path.stem, f"{path.parent.name}/{path.stem}")
+    return name in names or os.path.abspath(name) == os.path.abspath(path)
 
 
 def _listed(paths: Sequence[Path]) -> str:
@@ -111,7 +130,7 @@ def load_environment(folder: Path) -> EnvironmentFile:
     document = _Document.read(path)
     settings = {key: value for key, value in document.values.items() if key not in ("parameters", "tags")}
     parsed = parse(Environment, settings, str(path), "")
-    faults = [*document.faults, *_tag_faults(str(path), document.strings("tags"))]
+    faults = [*document.faults, *_tag_faults(str(path), document.strings("tags"), {})]
     if isinstance(parsed, list):
         raise BlueprintError(faults + [_with_shared(fault) for fault in parsed])
     if faults:
@@ -127,7 +146,7 @@ def _with_shared(fault: Fault) -> Fault:
 def load_stack(path: Path, environment: EnvironmentFile) -> StackFile:
     """One stack file. Raises BlueprintError with every fault in it."""
     document = _Document.read(path)
-    faults = [*document.faults, *_stack_faults(path, document)]
+    faults = [*document.faults, *_stack_faults(path, document, environment.tags)]
     if faults:
         raise BlueprintError(faults)
     return StackFile(
@@ -142,7 +161,7 @@ def load_stack(path: Path, environment: EnvironmentFile) -> StackFile:
     )
 
 
-def _stack_faults(path: Path, document: _Document) -> Iterator[Fault]:
+def _stack_faults(path: Path, document: _Document, shared: Mapping[str, str]) -> Iterator[Fault]:
     file, values = str(path), document.values
     if not _STACK_NAME.fullmatch(path.stem):
         yield Fault(
@@ -155,18 +174,19 @@ def _stack_faults(path: Path, document: _Document) -> Iterator[Fault]:
         yield Fault(
             file, "blueprint", "missing; write package.module:Class, such as blueprints.crud_api:CrudApi"
         )
-    elif not isinstance(blueprint, str) or not re.fullmatch(r"[\w.]+:\w+", blueprint):
-        yield Fault(file, "blueprint", f"got {blueprint!r}; write package.module:Class")
+    elif not isinstance(blueprint, str) or not re.fullmatch(r"\w+(\.\w+)*:\w+", blueprint):
+        yield Fault(file, "blueprint", f"got {short(blueprint)}; write package.module:Class")
     config = values.get("config")
     if config is not None and not isinstance(config, dict):
-        yield Fault(file, "config", f"got {config!r}; write settings, one `name: value` a line")
-    yield from _tag_faults(file, document.strings("tags"))
+        yield Fault(file, "config", f"got {short(config)}; write settings, one `name: value` a line")
+    yield from _tag_faults(file, document.strings("tags"), shared)
 
 
-def _tag_faults(file: str, tags: Mapping[str, str]) -> Iterator[Fault]:
+def _tag_faults(file: str, tags: Mapping[str, str], shared: Mapping[str, str]) -> Iterator[Fault]:
     """CloudFormation, "Tag": at most 50, keys of 1 to 128 characters that AWS has not reserved, values to 256."""
-    if len(tags) > 50:
-        yield Fault(file, "tags", f"{len(tags)} tags; CloudFormation takes 50")
+    count = len(tags.keys() | shared.keys())
+    if count > 50:
+        yield Fault(file, "tags", f"{count} tags, with those of the environment; keep 50")
     for key, value in tags.items():
         if key.lower().startswith("aws:"):
             yield Fault(file, f"tags.{key}", "the prefix aws: belongs to AWS; choose another key")
@@ -212,14 +232,21 @@ class _Document:
         """Keys and value nodes; a key written twice is a fault, where YAML would keep the last in silence."""
         seen: set[str] = set()
         for key_node, value_node in node.value:
+            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.fault(path, f"a key that is not a name in line {line}; write `name: value`")
+                continue
             key = str(key_node.value)
             if key in seen:
-                line = key_node.start_mark.line + 1
                 self.fault((*path, key), f"written twice, again in line {line}; keep one")
             seen.add(key)
             yield key, value_node
 
     def value(self, loader: yaml.CSafeLoader, node: yaml.Node, path: tuple[str, ...]) -> Any:
+        if len(path) > _DEEPEST:
+            raise BlueprintError(Fault(self.path, f"line {node.start_mark.line + 1}", _TOO_DEEP))
+        if self.refuse_tag(node, path):
+            return None
         if path in (("parameters",), ("tags",)):
             return self.texts(node, path)
         if isinstance(node, yaml.MappingNode):
@@ -229,7 +256,8 @@ class _Document:
         try:
             return cast(Any, loader).construct_object(node)  # PyYAML's types know no loader of libyaml
         except (yaml.YAMLError, ValueError) as error:
-            self.fault(path, f"got {node.value!r}, which YAML cannot read ({error}); put it in quotes")
+            why = error.problem if isinstance(error, yaml.MarkedYAMLError) else error
+            self.fault(path, f"got {short(node.value)}, which YAML cannot read ({why}); put it in quotes")
             return None
 
     def texts(self, node: yaml.Node, path: tuple[str, ...]) -> dict[str, str]:
@@ -242,6 +270,8 @@ class _Document:
         return {key: self.text(each, (*path, key)) for key, each in self.entries(node, path)}
 
     def text(self, node: yaml.Node, path: tuple[str, ...]) -> str:
+        if self.refuse_tag(node, path):
+            return ""
         if isinstance(node, yaml.SequenceNode) and path[0] == "parameters":
             return ",".join(self.text(each, (*path, str(index))) for index, each in enumerate(node.value))
         if not isinstance(node, yaml.ScalarNode):
@@ -251,12 +281,20 @@ class _Document:
             self.fault(path, "no value; write one, or '' for empty text")
         return str(node.value)
 
+    def refuse_tag(self, node: yaml.Node, path: tuple[str, ...]) -> bool:
+        """Whether the value has a tag, such as `!Ref`, and is a fault."""
+        refused = not node.tag.startswith(_YAML_TAG) or node.tag.startswith(f"{_YAML_TAG}python/")
+        if refused:
+            tag = node.tag.replace(_YAML_TAG, "!!")
+            self.fault(path, f"the tag {tag} means nothing in a stack file; write the value itself")
+        return refused
+
     def fault(self, path: tuple[str, ...], what: str) -> None:
         self.faults.append(Fault(self.path, ".".join(path), what))
 
 
 def _is_null(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null"
+    return isinstance(node, yaml.ScalarNode) and node.tag == f"{_YAML_TAG}null"
 
 
 def _compose(path: Path) -> tuple[yaml.CSafeLoader, yaml.MappingNode]:
@@ -272,13 +310,13 @@ def _compose(path: Path) -> tuple[yaml.CSafeLoader, yaml.MappingNode]:
         loader = yaml.CSafeLoader(text)
         root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        raise refuse(
-            _remedy(error), f"line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        ) from error
+        lines = text.splitlines() or [""]
+        number = min(error.problem_mark.line if error.problem_mark else 0, len(lines) - 1)
+        raise refuse(_remedy(error, lines[number]), f"line {number + 1}") from error
     except yaml.YAMLError as error:
-        raise refuse(f"not YAML text ({str(error).splitlines()[0]}); save it as UTF-8 text") from error
+        raise refuse(f"not text ({str(error).splitlines()[0]}); take that character out") from error
     except RecursionError as error:
-        raise refuse("nested too deeply to be a stack file; flatten it") from error
+        raise refuse(_TOO_DEEP) from error
     if root is None or _is_null(root):
         raise refuse("empty; write at least `blueprint: package.module:Class`")
     if not isinstance(root, yaml.MappingNode):
@@ -289,13 +327,13 @@ def _compose(path: Path) -> tuple[yaml.CSafeLoader, yaml.MappingNode]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
-            raise BlueprintError(Fault(str(path), "", f"over {_LARGEST:,} bytes; that is no stack file"))
+            raise BlueprintError(Fault(str(path), "", f"over {_LARGEST:,} bytes; shorten it"))
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         what = f"not UTF-8 at byte {error.start}; save it as UTF-8 text"
         raise BlueprintError(Fault(str(path), "", what)) from error
     except OSError as error:
-        raise BlueprintError(Fault(str(path), "", f"cannot be read: {error.strerror}")) from error
+        raise BlueprintError(Fault(str(path), "", f"cannot be read: {error.strerror}; mend that")) from error
 
 
 def _refuse_anchors(path: Path, text: str) -> None:
@@ -305,10 +343,12 @@ def _refuse_anchors(path: Path, text: str) -> None:
             raise BlueprintError(Fault(str(path), f"line {token.start_mark.line + 1}", what))
 
 
-def _remedy(error: yaml.MarkedYAMLError) -> str:
+def _remedy(error: yaml.MarkedYAMLError, line: str) -> str:
     problem = " ".join(str(error.problem).split())
-    if "'\\t'" in problem or "tab" in problem:
+    if "\t" in line[: len(line) - len(line.lstrip())]:
         return "a tab; indent with spaces"
     if "expected a single document" in str(error.context):
         return "a second document; write one stack a file"
+    if "nesting depth" in problem:
+        return _TOO_DEEP
     return f"not YAML ({problem}); mend the indentation or the quotes there"

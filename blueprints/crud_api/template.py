@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from awacs import dynamodb as grants
 from awacs.aws import Action
 from pydantic import Field, PositiveInt, model_validator
-from troposphere import AWSHelperFn, GetAtt, Ref, Sub, awslambda, dynamodb, iam, logs
+from troposphere import GetAtt, Ref, Sub, awslambda, dynamodb, iam, logs
 from troposphere import constants as aws
 from troposphere import serverless as sam
 
 from ..blocks import functions, roles
 from ..blocks.properties import given
-from ..core import Blueprint, Config, Parameter
+from ..core import Blueprint, Config, ConfigError, Parameter
 
 _PATH = "/resource/{resourceId}"
 _CODE = Path(__file__).parent / "functions" / "resource.py"
@@ -41,11 +41,10 @@ class CrudConfig(Config):
     @model_validator(mode="after")
     def _open_for_a_reason(self) -> CrudConfig:
         if self.auth == "none" and self.auth_reason is None:
-            raise ValueError(
-                "auth: none needs auth_reason; say in 20 characters or more why anybody may call"
-            )
+            what = "missing; say in 20 characters or more why anybody may call, or choose another auth"
+            raise ConfigError("auth_reason", what)
         if self.auth != "none" and self.auth_reason is not None:
-            raise ValueError(f"auth_reason explains auth: none, got auth: {self.auth}; remove it")
+            raise ConfigError("auth_reason", f"it explains auth: none, got auth: {self.auth}; remove it")
         return self
 
 
@@ -119,12 +118,9 @@ class CrudApi(Blueprint[CrudConfig]):
 
     def encryption(self) -> dynamodb.SSESpecification:
         """A KMS key: the environment's, else the one AWS manages in this account."""
-        return dynamodb.SSESpecification(SSEEnabled=True, SSEType="KMS", **given(KMSMasterKeyId=self.key))
-
-    @property
-    def key(self) -> AWSHelperFn | None:
-        """The environment's encryption key, if it has one."""
-        return self.kms_key_arn if self.environment.kms_key else None
+        return dynamodb.SSESpecification(
+            SSEEnabled=True, SSEType="KMS", **given(KMSMasterKeyId=self.encryption_key)
+        )
 
     def api(self) -> sam.HttpApi:
         """The API, throttled as a whole."""
@@ -153,13 +149,15 @@ class CrudApi(Blueprint[CrudConfig]):
 
     def log_group(self, name: str) -> logs.LogGroup:
         """Where one function writes."""
-        return functions.log_group(f"{name}FunctionLogGroup", self.config.log_retention_days, self.key)
+        return functions.log_group(
+            f"{name}FunctionLogGroup", self.config.log_retention_days, self.encryption_key
+        )
 
     def role(self, name: str, table: dynamodb.Table, log_group: logs.LogGroup, action: Action) -> iam.Role:
         """What one function may do: its operation on this table, and its own logs."""
         granted = [roles.allow(action, on=GetAtt(table, "Arn")), roles.write_logs(GetAtt(log_group, "Arn"))]
-        if self.key is not None:
-            granted.append(roles.decrypt(self.key, via="dynamodb"))
+        if self.encryption_key is not None:
+            granted.append(roles.decrypt(self.encryption_key, via="dynamodb"))
         return roles.role(f"{name}FunctionRole", "lambda", granted)
 
     def function(

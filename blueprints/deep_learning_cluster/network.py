@@ -44,7 +44,7 @@ def new_network(zone: AWSHelperFn) -> Network:
     public = _subnet("PublicSubnet", vpc, _PUBLIC, zone)
     # A reference, so that both subnets share a zone even where AWS chose it.
     private = _subnet("PrivateSubnet", vpc, _PRIVATE, GetAtt(public, "AvailabilityZone"))
-    address = ec2.EIP("NatAddress", Domain="vpc", DependsOn=attachment.title, Tags=named("NatAddress"))
+    address = ec2.EIP("NatEip", Domain="vpc", DependsOn=attachment.title, Tags=named("NatEip"))
     nat = ec2.NatGateway(
         "NatGateway",
         DependsOn=attachment.title,
@@ -170,7 +170,7 @@ def endpoint(service: str, title: str, network: Network, group: ec2.SecurityGrou
 def master_address(network: Network) -> ec2.EIP:
     """The master's address, which a replaced master takes over when it boots."""
     after = [each.title for each in network.others if isinstance(each, ec2.VPCGatewayAttachment)]
-    return ec2.EIP("MasterAddress", Domain="vpc", Tags=named("Master"), **given(DependsOn=after or None))
+    return ec2.EIP("MasterEip", Domain="vpc", Tags=named("Master"), **given(DependsOn=after or None))
 
 
 def _tcp(first: int, last: int, description: str, **source: Any) -> ec2.SecurityGroupRule:

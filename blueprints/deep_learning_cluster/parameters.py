@@ -5,6 +5,7 @@ from __future__ import annotations
 from troposphere import constants as aws
 
 from ..core import Parameter
+from ..core.environment import NO_PROXY, PROXY_URL, VPC_ID
 from ..core.parameter import IMAGE_FROM_SSM
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -77,6 +78,9 @@ class ClusterParameters:
         label="SSH from",
         name="SSHLocation",
     )
+    vpc_id = VPC_ID
+    proxy_url = PROXY_URL
+    no_proxy = NO_PROXY
     availability_zone = Parameter(
         aws.STRING,
         "Zone of all nodes; the region's first if left empty.",

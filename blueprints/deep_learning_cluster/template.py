@@ -12,7 +12,6 @@ from awacs import ssm as ssm_actions
 from awacs import ssmmessages as session_actions
 from awacs.aws import Condition, StringEquals
 from troposphere import (
-    AWSHelperFn,
     Equals,
     GetAtt,
     GetAZs,
@@ -137,7 +136,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         """The key by which nodes reach each other; EC2 keeps its private half in SSM."""
         # A key pair must be named; two stacks of one name cannot exist in a region.
         return ec2.KeyPair(
-            "ClusterKey", KeyName=Sub("${AWS::StackName}-${AWS::Region}-cluster"), KeyType="ed25519"
+            "ClusterKeyPair", KeyName=Sub("${AWS::StackName}-${AWS::Region}-cluster"), KeyType="ed25519"
         )
 
     def key_parameter(self, key: ec2.KeyPair) -> Sub:
@@ -146,12 +145,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
 
     def log_group(self) -> logs.LogGroup:
         """Where nodes leave the log of their boot."""
-        return functions.log_group("LogGroup", _LOG_RETENTION_DAYS, self.key)
-
-    @property
-    def key(self) -> AWSHelperFn | None:
-        """The environment's encryption key, if it has one."""
-        return self.kms_key_arn if self.environment.kms_key else None
+        return functions.log_group("LogGroup", _LOG_RETENTION_DAYS, self.encryption_key)
 
     # Storage
 
@@ -161,14 +155,16 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         if isinstance(choice, Efs):
             folder = storage.folder(self.efs_mount_point)
             if choice.file_system == "new":
-                return storage.new_efs(choice, folder, net.private_subnet_id, group, self.key)
+                return storage.new_efs(choice, folder, net.private_subnet_id, group, self.encryption_key)
             system = self.efs_file_system_id
             return storage.FileSystem("efs", system, storage.efs_source(system), folder)
         if isinstance(choice, FsxLustre):
             folder = storage.folder(self.fsx_mount_point)
             if choice.file_system == "new":
                 size = self.fsx_storage_capacity
-                return storage.new_fsx(choice, folder, size, net.private_subnet_id, group, self.key)
+                return storage.new_fsx(
+                    choice, folder, size, net.private_subnet_id, group, self.encryption_key
+                )
             system = self.fsx_file_system_id
             source = storage.fsx_source(system, self.fsx_mount_name)
             return storage.FileSystem("fsx_lustre", system, source, folder)
@@ -257,7 +253,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 node,
                 nodes.interfaces(node, self.interfaces_of_type()),
                 profile,
-                nodes.root_volume(self.system.device, self.volume_size, self.key),
+                nodes.root_volume(self.system.device, self.volume_size, self.encryption_key),
                 data,
                 InstanceType=self.instance_type,
                 ImageId=self.image_parameter if self.config.image.source == "latest" else self.image_id,

@@ -10,6 +10,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 ITEM_LIMIT = 400 * 1024  # DynamoDB, "Service quotas": an item, names and values together
+TOO_LARGE = f"a document has at most {ITEM_LIMIT} bytes, its id and type included"
 KEY_LIMIT = 2048  # and its partition key
 
 
@@ -68,7 +69,7 @@ def write(table: Any, event: Any) -> Any:
     key, document = resource_id(event), body(event)
     content_type = header(event, "content-type") or "application/octet-stream"
     if size(key, document, content_type) > ITEM_LIMIT:
-        raise RequestError(413, f"a document has at most {ITEM_LIMIT} bytes, its id and type included")
+        raise RequestError(413, TOO_LARGE)
     update: Any = {
         "Key": {"id": key},
         "UpdateExpression": "SET doc = :doc, #type = :type, version = if_not_exists(version, :zero) + :one",
@@ -111,6 +112,8 @@ def call(operation: Any, request: Any) -> Any:
         response: Any = error.response
         if response["Error"]["Code"] == "ConditionalCheckFailedException":
             raise RequestError(412, "the resource has another version") from error
+        if response["Error"]["Code"] == "ValidationException" and "Item size" in response["Error"]["Message"]:
+            raise RequestError(413, TOO_LARGE) from error
         raise
 
 
@@ -127,7 +130,10 @@ def body(event: Any) -> str | bytes:
     text = event.get("body") or ""
     if not event.get("isBase64Encoded"):
         return text
-    raw = base64.b64decode(text)
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raise RequestError(400, "the body is not base64") from None
     try:
         return raw.decode()
     except UnicodeDecodeError:

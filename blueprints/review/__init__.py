@@ -1,0 +1,1 @@
+"""What reviewers read about a blueprint. Imports core, never the reverse."""

@@ -1,0 +1,357 @@
+"""Deep-learning cluster: what the template promises, row by row, in the shapes the example stacks do not show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from blueprints.core import Environment
+from blueprints.deep_learning_cluster import ClusterConfig, DeepLearningCluster
+from blueprints.deep_learning_cluster.instance_types import GPU_TYPES
+
+
+def cluster(environment: Environment | None = None, **config: Any) -> DeepLearningCluster:
+    return DeepLearningCluster(ClusterConfig.model_validate({"access": "ssh"} | config), environment)
+
+
+def resources(environment: Environment | None = None, **config: Any) -> dict[str, Any]:
+    return cluster(environment, **config).template()["Resources"]
+
+
+def data(found: dict[str, Any], node: str = "Worker") -> dict[str, Any]:
+    return found[f"{node}LaunchTemplate"]["Properties"]["LaunchTemplateData"]
+
+
+def group(found: dict[str, Any], node: str = "Worker") -> dict[str, Any]:
+    return found[f"{node}AutoScalingGroup"]
+
+
+def actions(found: dict[str, Any], node: str) -> set[str]:
+    document = found[f"{node}Role"]["Properties"]["Policies"][0]["PolicyDocument"]
+    return {action for statement in document["Statement"] for action in statement["Action"]}
+
+
+def names(blueprint: DeepLearningCluster) -> set[str]:
+    blueprint.template()
+    return {each.name for each in blueprint.parameters()}
+
+
+EXISTING = Environment(network="existing")
+
+
+# Size and capacity
+
+
+def test_worker_count_workers_beside_one_master() -> None:
+    found = resources()
+    master, workers = group(found, "Master")["Properties"], group(found)["Properties"]
+    assert (master["MinSize"], master["MaxSize"], master["DesiredCapacity"]) == ("1", "1", "1")
+    assert workers["DesiredCapacity"] == workers["MaxSize"] == {"Ref": "WorkerCount"}
+
+
+def test_the_stack_waits_for_min_workers_and_not_for_all() -> None:
+    """The second original cut the desired size on the first capacity error, and the first rolled back."""
+    found = resources()
+    assert group(found)["CreationPolicy"]["ResourceSignal"]["Count"] == {"Ref": "MinWorkers"}
+    assert group(found, "Master")["CreationPolicy"]["ResourceSignal"]["Count"] == "1"
+
+
+def test_min_workers_above_worker_count_is_a_contradiction() -> None:
+    blueprint = cluster()
+    assert list(blueprint.contradictions({"WorkerCount": "4", "MinWorkers": "4"})) == []
+    told = dict(blueprint.contradictions({"WorkerCount": "3", "MinWorkers": "4"}))
+    assert told == {"MinWorkers": "got 4 of 3 workers; write at most WorkerCount"}
+
+
+def test_an_update_replaces_all_nodes_of_a_kind_and_waits_for_them() -> None:
+    rolling = group(resources())["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert rolling["MaxBatchSize"] == {"Ref": "WorkerCount"}
+    assert rolling["WaitOnResourceSignals"] is True
+    assert "ReplaceUnhealthy" in rolling["SuspendProcesses"]
+
+
+def test_failed_workers_go_on_being_replaced() -> None:
+    """The original suspended ReplaceUnhealthy for good."""
+    assert "SuspendProcesses" not in group(resources())["Properties"]
+
+
+def test_spot_workers_and_an_on_demand_master() -> None:
+    found = resources(capacity={"market": "spot", "on_demand_base": 2, "other_types": ["g5.xlarge"]})
+    policy = group(found)["Properties"]["MixedInstancesPolicy"]
+    assert policy["InstancesDistribution"]["OnDemandBaseCapacity"] == 2
+    types = [each["InstanceType"] for each in policy["LaunchTemplate"]["Overrides"]]
+    assert types == [{"Ref": "InstanceType"}, "g5.xlarge"]
+    assert group(found)["Properties"]["CapacityRebalance"] is True
+    assert "MixedInstancesPolicy" not in group(found, "Master")["Properties"]
+
+
+def test_a_capacity_block_for_all_nodes_and_never_with_a_placement_group() -> None:
+    block: dict[str, Any] = {"capacity": {"market": "capacity_block"}, "instance_type": "p5.48xlarge"}
+    found = resources(**block)
+    for node in ("Master", "Worker"):
+        assert data(found, node)["InstanceMarketOptions"] == {"MarketType": "capacity-block"}
+        target = data(found, node)["CapacityReservationSpecification"]["CapacityReservationTarget"]
+        assert target == {"CapacityReservationId": {"Ref": "CapacityReservationId"}}
+    with pytest.raises(ValidationError, match="a place of its own"):
+        resources(**block, fabric={"placement_group": True})
+    with pytest.raises(ValidationError, match=r"no Capacity Blocks exist for g6\.xlarge"):
+        resources(capacity={"market": "capacity_block"})
+
+
+def test_a_reservation_is_bought_on_demand() -> None:
+    found = resources(capacity={"market": "reservation"})
+    assert "InstanceMarketOptions" not in data(found)
+    assert "CapacityReservationSpecification" in data(found)
+
+
+# Instance types and interfaces
+
+
+def test_an_unknown_type_names_the_table() -> None:
+    with pytest.raises(ValidationError, match=r"'p9\.48xlarge' is not in the table of .*instance_types\.py"):
+        cluster(instance_type="p9.48xlarge")
+
+
+def test_a_stack_file_adds_a_type() -> None:
+    row = {"gpus": 8, "efa_interfaces": 2, "network_cards": 2}
+    found = resources(instance_type="p9.48xlarge", instance_types={"p9.48xlarge": row}, fabric={"efa": True})
+    assert len(data(found)["NetworkInterfaces"]) == 2
+
+
+@pytest.mark.parametrize(("name", "row"), [(n, r) for n, r in GPU_TYPES.items() if r.efa_interfaces])
+def test_every_efa_of_every_type_once(name: str, row: Any) -> None:
+    """EC2 User Guide: one EFA a card, the primary interface on card 0, and `efa-only` never primary."""
+    for node in ("Master", "Worker"):
+        interfaces = data(resources(instance_type=name, fabric={"efa": True}), node)["NetworkInterfaces"]
+        efa = [each for each in interfaces if each["InterfaceType"] in ("efa", "efa-only")]
+        assert len(efa) == row.efa_interfaces
+        assert [each["NetworkCardIndex"] for each in interfaces] == list(range(row.network_cards))
+        assert interfaces[0]["DeviceIndex"] == 0
+        assert interfaces[0]["InterfaceType"] != "efa-only"
+        assert all(each["DeviceIndex"] == 1 for each in interfaces[1:])
+        assert {str(each["Groups"][0]) for each in interfaces} == {str({"Ref": "ClusterSecurityGroup"})}
+
+
+def test_only_a_single_interface_asks_for_a_public_address() -> None:
+    single = data(resources(), "Master")["NetworkInterfaces"]
+    assert [each["AssociatePublicIpAddress"] for each in single] == [True]
+    several = data(resources(instance_type="p5.48xlarge", fabric={"efa": True}), "Master")[
+        "NetworkInterfaces"
+    ]
+    assert not [each for each in several if "AssociatePublicIpAddress" in each]
+    assert data(resources())["NetworkInterfaces"][0]["AssociatePublicIpAddress"] is False
+
+
+def test_a_master_without_an_address_reaches_the_apis_that_give_it_one() -> None:
+    found = resources(instance_type="p5.48xlarge", fabric={"efa": True})
+    endpoints = {name for name, each in found.items() if each["Type"] == "AWS::EC2::VPCEndpoint"}
+    assert endpoints == {"S3Endpoint", "Ec2Endpoint", "CloudFormationEndpoint"}
+    assert {"Ec2Endpoint", "CloudFormationEndpoint"} <= set(group(found, "Master")["DependsOn"])
+    assert found["Ec2Endpoint"]["Properties"]["SubnetIds"] == [{"Ref": "PublicSubnet"}]
+    assert not {"Ec2Endpoint"} & set(resources())
+    assert not {"Ec2Endpoint"} & set(
+        resources(access="session_manager", instance_type="p5.48xlarge", fabric={"efa": True})
+    )
+
+
+def test_instance_type_takes_what_fits_the_template() -> None:
+    blueprint = cluster(instance_type="p5.48xlarge", fabric={"efa": True})
+    allowed = blueprint.template()["Parameters"]["InstanceType"]
+    assert allowed["AllowedValues"] == ["p5.48xlarge", "p5e.48xlarge"]
+    assert allowed["Default"] == "p5.48xlarge"
+    assert cluster().template()["Parameters"]["InstanceType"]["AllowedValues"] == list(GPU_TYPES)
+
+
+def test_efa_of_a_type_without() -> None:
+    with pytest.raises(ValidationError, match=r"g6\.xlarge has no EFA"):
+        cluster(fabric={"efa": True})
+    with pytest.raises(ValidationError, match=r"g5\.8xlarge has other EFA interfaces than p5\.48xlarge"):
+        cluster(
+            instance_type="p5.48xlarge",
+            fabric={"efa": True},
+            capacity={"market": "spot", "other_types": ["g5.8xlarge"]},
+        )
+
+
+# Network and access
+
+
+def test_one_group_lets_all_nodes_speak_every_protocol_both_ways() -> None:
+    """The originals let TCP and ICMP through, so that EFA could not work."""
+    found = resources()
+    inward = found["ClusterSecurityGroupIngress"]["Properties"]
+    outward = found["ClusterSecurityGroupEgress"]["Properties"]
+    itself = {"Ref": "ClusterSecurityGroup"}
+    assert (inward["IpProtocol"], inward["GroupId"], inward["SourceSecurityGroupId"]) == (
+        "-1",
+        itself,
+        itself,
+    )
+    assert (outward["IpProtocol"], outward["GroupId"], outward["DestinationSecurityGroupId"]) == (
+        "-1",
+        itself,
+        itself,
+    )
+
+
+def test_ssh_parameters_exist_with_ssh_alone() -> None:
+    assert {"KeyName", "SSHLocation"} <= names(cluster())
+    assert not {"KeyName", "SSHLocation"} & names(cluster(access="session_manager"))
+
+
+def test_session_manager_opens_no_port_and_takes_no_address() -> None:
+    found = resources(access="session_manager")
+    assert "AdminSecurityGroup" not in found
+    assert "MasterEip" not in found
+    assert group(found, "Master")["Properties"]["VPCZoneIdentifier"] == [{"Ref": "PrivateSubnet"}]
+    assert "ssmmessages:OpenDataChannel" in actions(found, "Master")
+    assert "ssmmessages:OpenDataChannel" not in actions(resources(), "Master")
+
+
+def test_workers_are_private() -> None:
+    assert group(resources())["Properties"]["VPCZoneIdentifier"] == [{"Ref": "PrivateSubnet"}]
+
+
+def test_nodes_of_each_kind_may_do_only_what_their_boot_does() -> None:
+    boot = {"cloudformation:SignalResource", "ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents"}
+    assert actions(resources(), "Worker") == boot
+    assert actions(resources(), "Master") == boot | {"ec2:AssociateAddress"}
+
+
+def test_the_key_of_no_other_cluster_can_be_read() -> None:
+    document = resources()["WorkerRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    read = next(each for each in document["Statement"] if each["Action"] == ["ssm:GetParameter"])
+    (arn,) = read["Resource"]
+    assert arn["Fn::Sub"].endswith(":parameter/ec2/keypair/${ClusterKeyPair.KeyPairId}")
+
+
+@pytest.mark.parametrize("location", ["10.0.0.0/8", "198.51.100.7/32", "0.1.2.3/24"])
+def test_networks_that_may_connect(location: str) -> None:
+    assert list(DeepLearningCluster.ssh_location.resolve(cluster()).faults(location)) == []
+
+
+@pytest.mark.parametrize(
+    "location", ["0.0.0.0/0", "999.1.1.1/24", "10.0.0.0/33", "10.0.0.0/7", "10.0.0.0", "a", ""]
+)
+def test_networks_that_may_not(location: str) -> None:
+    """The originals took 999.1.1.1/24, and the world."""
+    assert list(DeepLearningCluster.ssh_location.resolve(cluster()).faults(location))
+
+
+def test_both_subnets_share_the_zone_asked_for() -> None:
+    found = resources()
+    assert found["PrivateSubnet"]["Properties"]["AvailabilityZone"] == {
+        "Fn::GetAtt": ["PublicSubnet", "AvailabilityZone"]
+    }
+    assert found["PublicSubnet"]["Properties"]["AvailabilityZone"]["Fn::If"][:2] == [
+        "ZoneChosen",
+        {"Ref": "AvailabilityZone"},
+    ]
+
+
+def test_nodes_boot_after_their_way_out_exists() -> None:
+    found = resources()
+    assert {"PrivateRoute", "PrivateRouteTableAssociation"} <= set(group(found)["DependsOn"])
+    assert {"PublicRoute", "PublicRouteTableAssociation"} <= set(group(found, "Master")["DependsOn"])
+    for name in ("PublicRoute", "NatEip", "NatGateway", "MasterEip"):
+        assert "InternetGatewayAttachment" in found[name]["DependsOn"], name
+
+
+def test_an_existing_network_is_used_as_it_is() -> None:
+    blueprint = cluster(EXISTING)
+    template = blueprint.template()
+    made = {each["Type"] for each in template["Resources"].values()}
+    assert not made & {"AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::NatGateway", "AWS::EC2::VPCEndpoint"}
+    assert group(template["Resources"], "Master")["Properties"]["VPCZoneIdentifier"] == [
+        {"Ref": "PublicSubnetId"}
+    ]
+    assert {"VpcId", "PublicSubnetId", "PrivateSubnetId"} <= names(blueprint)
+    assert "SubnetsInVpc" in template["Rules"]
+    assert "PublicSubnetId" not in names(cluster(EXISTING, access="session_manager"))
+
+
+# Nodes
+
+
+@pytest.mark.parametrize("node", ["Master", "Worker"])
+def test_metadata_is_for_the_node_alone_and_disks_are_encrypted(node: str) -> None:
+    launched = data(resources(Environment(kms_key=True)), node)
+    assert launched["MetadataOptions"] == {
+        "HttpEndpoint": "enabled",
+        "HttpTokens": "required",
+        "HttpPutResponseHopLimit": 1,
+    }
+    disk = launched["BlockDeviceMappings"][0]["Ebs"]
+    assert (disk["VolumeType"], disk["Encrypted"], disk["KmsKeyId"]) == ("gp3", True, {"Ref": "KmsKeyArn"})
+
+
+def test_the_placement_group_is_the_workers_alone() -> None:
+    found = resources(fabric={"placement_group": True})
+    assert data(found)["Placement"] == {"GroupName": {"Ref": "WorkerPlacementGroup"}}
+    assert "Placement" not in data(found, "Master")
+
+
+def test_a_pinned_image_asks_for_its_id_and_the_latest_for_its_publishers_parameter() -> None:
+    assert "ImageId" in names(cluster(image={"source": "pinned"}))
+    assert data(resources(image={"source": "pinned"}))["ImageId"] == {"Ref": "ImageId"}
+    assert data(resources())["ImageId"] == {"Ref": "ImageParameter"}
+
+
+def test_each_operating_system_has_its_image_user_and_device() -> None:
+    blueprint = cluster(image={"operating_system": "amazon_linux_2023"})
+    template = blueprint.template()
+    assert "amazon-linux-2023" in template["Parameters"]["ImageParameter"]["Default"]
+    assert data(template["Resources"])["BlockDeviceMappings"][0]["DeviceName"] == "/dev/xvda"
+    assert template["Outputs"]["SshCommand"]["Value"]["Fn::Sub"] == "ssh -A ec2-user@${MasterEip}"
+
+
+# Storage
+
+
+def test_a_new_file_system_is_encrypted_kept_and_reachable_before_nodes_boot() -> None:
+    found = resources(storage={"kind": "efs"})
+    assert found["FileSystem"]["Properties"]["Encrypted"] is True
+    assert found["FileSystem"]["DeletionPolicy"] == found["FileSystem"]["UpdateReplacePolicy"] == "Retain"
+    assert found["MountTarget"]["Properties"]["SecurityGroups"] == [{"Ref": "ClusterSecurityGroup"}]
+    assert "MountTarget" in group(found)["DependsOn"]
+    assert "MountTarget" in group(found, "Master")["DependsOn"]
+
+
+def test_on_delete_decides_what_becomes_of_it() -> None:
+    assert (
+        resources(storage={"kind": "fsx_lustre", "on_delete": "delete"})["FileSystem"]["DeletionPolicy"]
+        == "Delete"
+    )
+
+
+def test_an_existing_file_system_gets_no_mount_target() -> None:
+    """The original always made one, and so failed with a file system of another network."""
+    storage = {"kind": "efs", "file_system": "existing"}
+    assert "MountTarget" not in resources(storage=storage)
+    parameter = DeepLearningCluster.efs_file_system_id.resolve(cluster())
+    assert list(parameter.faults("fs-0123456789abcdef0")) == []  # the original's pattern ended at 8 digits
+    assert list(parameter.faults("fs-0123456"))
+
+
+def test_fsx_sizes_that_are_sold() -> None:
+    blueprint = cluster(storage={"kind": "fsx_lustre"})
+    sizes = {"WorkerCount": "1", "MinWorkers": "1"}
+    told = {
+        size: list(blueprint.contradictions(sizes | {"FSxStorageCapacity": size}))
+        for size in ("1200", "4800", "3600")
+    }
+    assert [size for size, faults in told.items() if faults] == ["3600"]
+
+
+# Outputs
+
+
+def test_outputs_of_the_originals_and_those_they_lacked() -> None:
+    ssh = set(cluster(storage={"kind": "efs"}).template()["Outputs"])
+    originals = {"AdminSSHSecurityGroup", "MasterAutoScalingGroup", "WorkerAutoScalingGroup", "MountTargetID"}
+    assert originals <= ssh
+    more = {"ClusterName", "ClusterSecurityGroup", "ClusterKeyParameter", "LogGroupName", "FindMasterCommand"}
+    assert more | {"SshCommand", "MasterAddress", "FileSystemId", "FileSystemMountPoint"} <= ssh
+    assert "SessionCommand" in cluster(access="session_manager").template()["Outputs"]

@@ -1,0 +1,80 @@
+"""Generated tables: they follow the declarations, and a stale one is noticed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from blueprints.core import BlueprintError, Config
+from blueprints.review.documents import config_table, describe, refresh
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Small(Config):
+    """A part."""
+
+    kind: Literal["small"] = "small"
+    """Which."""
+
+    size: int = 1
+    """How large."""
+
+
+class Large(Config):
+    """Another part."""
+
+    kind: Literal["large"]
+    """Which."""
+
+
+class Whole(Config):
+    """All of it."""
+
+    part: Small | Large = Small()
+    """What it is made of."""
+
+    parts: tuple[Small, ...] = ()
+    """More | of it."""
+
+    wanted: bool
+    """Whether."""
+
+
+def test_settings_of_nested_models_stand_under_their_path() -> None:
+    rows = {row[0]: row[1:] for row in config_table(Whole).rows}
+    assert rows["part"] == ("What it is made of", "`kind: small` or `kind: large`", "`kind: small` `size: 1`")
+    assert rows["part.size"] == ("How large", "with `kind: small`: whole number", "`1`")
+    assert rows["parts[].size"] == ("How large", "whole number", "`1`")
+    assert rows["wanted"] == ("Whether", "`true` or `false`", "required")
+
+
+def test_a_bar_in_a_description_does_not_break_the_table() -> None:
+    assert "More \\| of it" in config_table(Whole).markdown()
+
+
+def test_show_tells_parameters_settings_and_outputs() -> None:
+    text = describe("crud-api", ROOT / "stacks")
+    for expected in ("blueprints.crud_api.template:CrudApi", "auth_reason", "StageName", "ApiUrl"):
+        assert expected in text
+
+
+def test_a_stale_table_is_found_and_mended(tmp_path: Path) -> None:
+    for name in ("README.md", "blueprints/crud_api/README.md", "blueprints/deep_learning_cluster/README.md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    readme = tmp_path / "blueprints/crud_api/README.md"
+    current = readme.read_text()
+    readme.write_text(current.replace("| `StageName` |", "| `StageTitle` |"))
+    assert refresh(tmp_path, ROOT / "stacks", write=False) == [readme]
+    assert "StageTitle" in readme.read_text()
+    assert refresh(tmp_path, ROOT / "stacks", write=True) == [readme]
+    assert readme.read_text() == current
+    readme.write_text("<!-- generated: nothing -->\n<!-- /generated -->\n")
+    with pytest.raises(
+        BlueprintError, match="no such table; write one of catalogue, config, parameters, outputs"
+    ):
+        refresh(tmp_path, ROOT / "stacks", write=False)
