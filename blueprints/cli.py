@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -35,6 +36,8 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
+    # No plugin of pydantic has business here, and looking for one reads the metadata of every package installed.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     cli(prog_name="blueprints")
 
 

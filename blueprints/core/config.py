@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -15,10 +19,10 @@ from .errors import Fault
 class Config(BaseModel):
     """Base of every blueprint's choices: immutable, and a key it does not know is an error.
 
-    The docstring under a field is its description in `blueprints show` and in the README.
+    The text under a field is its description in `blueprints show`, in the README and in error messages.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 C = TypeVar("C", bound=Config)
@@ -89,8 +93,31 @@ def _sentence(model: type[Config], detail: ErrorDetails) -> str:
 def _described(model: type[Config], detail: ErrorDetails) -> str:
     """A setting's own docstring, in brackets."""
     *path, name = detail["loc"]
-    field = _models_at(model, tuple(path))[0].model_fields.get(str(name))
-    return f" ({field.description})" if field and field.description else ""
+    text = descriptions(_models_at(model, tuple(path))[0]).get(str(name))
+    return f" ({text})" if text else ""
+
+
+def descriptions(model: type[Config]) -> dict[str, str]:
+    """Field -> the text under it. Read from the source when asked for; pydantic would do it at every import."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if issubclass(owner, Config):
+            found |= _texts_under_fields(owner)
+    return found
+
+
+def _texts_under_fields(model: type[Config]) -> dict[str, str]:
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    body = tree.body if isinstance(tree, ast.ClassDef) else []
+    return {
+        field.target.id: inspect.cleandoc(text.value.value)
+        for field, text in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
 
 
 # What to write instead, by the type of pydantic's error; its own words tell a programmer what came in.

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from ..catalogue import entries
 from ..core.blueprint import Blueprint
-from ..core.config import Config, models_in
+from ..core.config import Config, descriptions, models_in
 from ..core.errors import BlueprintError, Fault
 from ..core.parameter import Parameter
 from ..core.render import AnyBlueprint, instantiate, load_class, write_text
@@ -140,11 +140,12 @@ def config_table(model: type[Config]) -> Table:
 
 
 def _settings(model: type[Config], path: str, only: str) -> Iterator[tuple[str, ...]]:
+    described = descriptions(model)
     for name, field in model.model_fields.items():
         here = f"{path}{name}"
         nested = list(models_in(field.annotation))
         values = f"{only}{_values(field, nested)}"
-        yield here, (field.description or "").rstrip("."), values, _default(field)
+        yield here, described.get(name, "").rstrip("."), values, _default(field)
         for each in nested:
             arm = f"with `{_tag(each)}`: " if len(nested) > 1 else ""
             rows = _settings(each, f"{here}{_step(field.annotation)}", arm)

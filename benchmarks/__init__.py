@@ -1,0 +1,1 @@
+"""Compute Blueprints beside the AWS CDK: same templates, whole processes, ratios of runs taken in turn."""
