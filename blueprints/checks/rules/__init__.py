@@ -1,0 +1,1 @@
+"""The checks: one module a topic, one decorated function a check."""

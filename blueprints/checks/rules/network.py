@@ -1,0 +1,149 @@
+"""Networks: what must exist before something can use it, and who may reach whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from ..check import Hit, at, check
+from ..model import Model, Reference, Resource, alternatives, items
+
+_WORLD = ("0.0.0.0/0", "::/0")
+_EVERY_PORT = range(65536)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One ingress rule, whether it stands in its group or by itself."""
+
+    path: tuple[str, ...]
+    protocol: str
+    ports: range
+    networks: tuple[str, ...]
+
+
+def ingress(model: Model) -> Iterator[Rule]:
+    """All ingress rules of a template, in one form."""
+    for group in model.of("AWS::EC2::SecurityGroup"):
+        for index, rule in enumerate(items(group.get("SecurityGroupIngress", []))):
+            if isinstance(rule, dict):
+                path = at(group.id, f"Properties.SecurityGroupIngress.{index}")
+                yield _rule(path, cast("dict[str, Any]", rule))
+    for resource in model.of("AWS::EC2::SecurityGroupIngress"):
+        yield _rule(at(resource.id, "Properties"), dict(resource.properties))
+
+
+def _rule(path: tuple[str, ...], properties: dict[str, Any]) -> Rule:
+    networks = [
+        each
+        for name in ("CidrIp", "CidrIpv6")
+        for each in alternatives(properties.get(name))
+        if isinstance(each, str)
+    ]
+    protocol = next((str(each) for each in alternatives(properties.get("IpProtocol"))), "-1")
+    return Rule(path, protocol, _ports(protocol, properties), tuple(networks))
+
+
+def _ports(protocol: str, properties: dict[str, Any]) -> range:
+    """The widest range the rule may open; all ports where it names none."""
+    if protocol == "-1":
+        return _EVERY_PORT
+    first = [
+        int(each) for each in alternatives(properties.get("FromPort")) if str(each).lstrip("-").isdigit()
+    ]
+    last = [int(each) for each in alternatives(properties.get("ToPort")) if str(each).lstrip("-").isdigit()]
+    if not first or not last or min(first) < 0:
+        return _EVERY_PORT
+    return range(min(first), max(last) + 1)
+
+
+@check(
+    "CB049",
+    "SSH or RDP open to the world",
+    harm="Anybody may try passwords and keys; such ports are found and tried within minutes.",
+    source="EC2 User Guide, 'Security group rules for different use cases'; checkov CKV_AWS_24, CKV_AWS_260",
+    remedy="name the networks that need it and give the parameter no default, or use Session Manager",
+)
+def administration_open_to_the_world(model: Model) -> Iterator[Hit]:
+    for rule in ingress(model):
+        open_to = [network for network in rule.networks if network in _WORLD]
+        ports = [port for port in (22, 3389) if port in rule.ports]
+        if open_to and ports and rule.protocol in ("-1", "tcp", "6"):
+            yield Hit(rule.path, f"port {ports[0]} is open to {open_to[0]}")
+
+
+@check(
+    "CB015",
+    "Public address or route made before the gateway is attached",
+    harm="Creation races the attachment and fails now and then: the network has no internet gateway yet.",
+    source="CloudFormation User Guide, 'DependsOn attribute'; aws/aws-cdk#1140",
+    remedy="add DependsOn with the AWS::EC2::VPCGatewayAttachment",
+)
+def used_before_gateway_is_attached(model: Model) -> Iterator[Hit]:
+    attachments = {each.id for each in model.of("AWS::EC2::VPCGatewayAttachment")}
+    if not attachments:
+        return  # the network is somebody else's
+    for resource in _users_of_gateway(model):
+        if not model.needs(resource.id) & attachments:
+            yield Hit(at(resource.id), f"{resource.type} does not wait for {', '.join(sorted(attachments))}")
+
+
+def _users_of_gateway(model: Model) -> Iterator[Resource]:
+    gateways = {each.id for each in model.of("AWS::EC2::InternetGateway")}
+    for resource in model.of("AWS::EC2::EIP", "AWS::EC2::NatGateway"):
+        if resource.get("ConnectivityType", "public") == "public":
+            yield resource
+    for route in model.of("AWS::EC2::Route"):
+        gateway = route.get("GatewayId")
+        if isinstance(gateway, Reference) and gateway.target in gateways:
+            yield route
+
+
+@check(
+    "CB016",
+    "Instances boot before their subnet has a way out",
+    harm="User data runs once, and its first download fails because the route is not there yet.",
+    source="CloudFormation User Guide, 'DependsOn attribute'",
+    remedy="add DependsOn with the subnet's default route and its route table association",
+)
+def boots_before_its_route(model: Model) -> Iterator[Hit]:
+    ways = _ways_out(model)
+    for resource, subnets in _booting(model):
+        missing = {need for subnet in subnets for need in ways.get(subnet, ())} - model.needs(resource.id)
+        if missing:
+            yield Hit(at(resource.id), f"it does not wait for {', '.join(sorted(missing))}")
+
+
+def _ways_out(model: Model) -> dict[str, set[str]]:
+    """Subnet -> the association and the default route through which it reaches the internet."""
+    routes: dict[str, set[str]] = {}
+    for route in model.of("AWS::EC2::Route"):
+        table = route.get("RouteTableId")
+        if route.get("DestinationCidrBlock") in _WORLD and isinstance(table, Reference):
+            routes.setdefault(table.target, set()).add(route.id)
+    ways: dict[str, set[str]] = {}
+    for association in model.of("AWS::EC2::SubnetRouteTableAssociation"):
+        table, subnet = association.get("RouteTableId"), association.get("SubnetId")
+        if isinstance(table, Reference) and isinstance(subnet, Reference) and table.target in routes:
+            ways.setdefault(subnet.target, set()).update({association.id}, routes[table.target])
+    return ways
+
+
+def _booting(model: Model) -> Iterator[tuple[Resource, set[str]]]:
+    """Instances and groups that run user data, with the subnets of this template that they are in."""
+    scripted = {
+        each.id
+        for each in model.of("AWS::EC2::LaunchTemplate")
+        if "UserData" in str(each.get("LaunchTemplateData"))
+    }
+    for group in model.of("AWS::AutoScaling::AutoScalingGroup"):
+        if model.needs(group.id) & scripted:
+            yield group, _references(group.get("VPCZoneIdentifier", []))
+    for instance in model.of("AWS::EC2::Instance"):
+        if instance.get("UserData") is not None:
+            yield instance, _references([instance.get("SubnetId")])
+
+
+def _references(value: Any) -> set[str]:
+    return {each.target for each in items(value) if isinstance(each, Reference)}
