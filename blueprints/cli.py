@@ -197,9 +197,50 @@ def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> N
     click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
 
 
+@cli.command()
+@click.argument("templates", nargs=-1, metavar="[FILE|STACK]...")
+@_env
+@_stacks_folder
+@_out
+@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_tell_faults
+def check(
+    templates: tuple[str, ...], env: str | None, folder: Path, out: Path, style: Literal["text", "json"]
+) -> None:
+    """Check rendered templates, ours or anybody's, for what fails at deployment and in use.
+
+    FILE is any CloudFormation or SAM template, YAML or JSON; STACK names a stack whose rendered template is
+    checked. Without one, all rendered templates are.
+    """
+    from .checks.cache import Cache, default_folder
+    from .checks.check import examine
+
+    files = [Path(name) for name in templates if Path(name).is_file()]
+    names = [name for name in templates if not Path(name).is_file()]
+    sources = [_source(path) for path in files]
+    if names or not templates:
+        from .core.stack_file import discover
+
+        sources += _committed(discover(folder, env, names), out)
+    found = examine(sources, Cache(default_folder(), "check", lambda line: _tell([line])))
+    if style == "json":
+        click.echo(json.dumps([each.to_dict() for each in found], indent=2))
+    else:
+        _tell(_fault(each) for each in found)
+    if found:
+        sys.exit(_STALE)
+    if style == "text":
+        click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
+
+
+def _source(path: Path) -> Source:
+    from .checks.finding import Source
+
+    return Source(str(path), path.read_bytes().decode("utf-8", "replace"))
+
+
 def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
     """The rendered templates of these stacks, YAML and JSON. Raises BlueprintError for what is not rendered."""
-    from .checks.finding import Source
     from .core.errors import BlueprintError, Fault
 
     sources: list[Source] = []
@@ -207,7 +248,7 @@ def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
     for path in paths:
         stem = out / path.parent.name / path.stem
         found = [each for each in (stem.with_suffix(".yaml"), stem.with_suffix(".json")) if each.exists()]
-        sources += [Source(str(each), each.read_text(encoding="utf-8")) for each in found]
+        sources += [_source(each) for each in found]
         if not found:
             faults.append(Fault(str(stem.with_suffix(".yaml")), "", "not rendered yet; run make render"))
     if faults:

@@ -14,14 +14,20 @@ from ..core import Config
 class Ingress(Config):
     """One network that may connect to one TCP port."""
 
-    cidr: str
+    cidr: Annotated[str, Field(examples=["10.20.0.0/16", "2001:db8::/32"])]
     """IPv4 or IPv6 network, such as 10.20.0.0/16."""
 
     port: Annotated[int, Field(ge=1, le=65535)]
     """TCP port."""
 
     reason: Annotated[
-        str, Field(min_length=5, max_length=255, pattern=r"^[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$")
+        str,
+        Field(
+            min_length=5,
+            examples=["The office"],
+            max_length=255,
+            pattern=r"^[A-Za-z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$",
+        ),
     ]
     """Why; it becomes the rule's description, in the characters that EC2 takes."""
 

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from . import sam
+from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .model import Model
+from .template import TemplateError
+from .tools import version
 
 ENGINE = "blueprints"
+MODEL = "cloudformation-validate"
+LARGEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,7 @@ class Check:
     source: str
     remedy: str
     severity: Severity
+    of_source: bool
     find: Callable[[Model], Iterator[Hit]]
 
     @property
@@ -53,15 +61,19 @@ def check(
     source: str,
     remedy: str,
     severity: Severity = "error",
+    of_source: bool = False,
 ) -> Callable[[Callable[[Model], Iterator[Hit]]], Callable[[Model], Iterator[Hit]]]:
-    """Register a function as a check. `harm` is what happens in real life, `source` where that is documented."""
+    """Register a function as a check. `harm` is what happens in real life, `source` where that is documented.
+
+    `of_source` is for what only the author of a SAM template can have written, and the translator writes too.
+    """
 
     def register(find: Callable[[Model], Iterator[Hit]]) -> Callable[[Model], Iterator[Hit]]:
         if id in _CHECKS:
             raise ValueError(
                 f"{id} is {_CHECKS[id].find.__qualname__} already; give {find.__qualname__} another id"
             )
-        _CHECKS[id] = Check(id, title, harm, source, remedy, severity, find)
+        _CHECKS[id] = Check(id, title, harm, source, remedy, severity, of_source, find)
         return find
 
     return register
@@ -75,10 +87,61 @@ def checks() -> list[Check]:
     return [_CHECKS[name] for name in sorted(_CHECKS)]
 
 
-def run(source: Source) -> list[Finding]:
-    """What all checks find in a template. Raises TemplateError for text that is none."""
+def run(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:
+    """What checks find in one template as it stands. Raises TemplateError for text that is none."""
     model = Model(source)
-    return sorted(_finding(model, each, hit) for each in checks() for hit in each.find(model))
+    return sorted(_finding(model, each, hit) for each in chosen or checks() for hit in each.find(model))
+
+
+def examine(sources: Sequence[Source], cache: Cache) -> list[Finding]:
+    """What all checks find in templates, SAM templates as what they expand to; unchanged ones from the cache."""
+    revision = _revision()
+    return through(cache, sources, lambda source: _key(source, revision), _examine)
+
+
+def _key(source: Source, revision: str) -> str:
+    translator = version(sam.DISTRIBUTION) if source.is_sam else ""
+    return key("check", revision, version(MODEL), translator, source.text)
+
+
+def _revision() -> str:
+    """The checks' own code: whoever changes a check sees its new findings."""
+    folder = Path(__file__).parent
+    return key(*(path.read_bytes() for path in sorted([*folder.glob("*.py"), *folder.glob("rules/*.py")])))
+
+
+def _examine(sources: list[Source]) -> list[list[Finding]]:
+    with sam.Expander([source for source in sources if source.is_sam]) as expander:
+        expansions = iter(expander.collect())
+    return [_of_sam(source, next(expansions)) if source.is_sam else _of(source) for source in sources]
+
+
+def _of(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:
+    refused = _refused(source)
+    if refused:
+        return [Finding(source.name, 1, "CB000", "error", "", refused, ENGINE)]
+    try:
+        return run(source, chosen)
+    except TemplateError as error:
+        return [Finding(source.name, 1, "CB000", "error", "", f"no template: {error}; mend it", ENGINE)]
+
+
+def _refused(source: Source) -> str:
+    """Why a text is not even read: the model's time grows with the square of the resources."""
+    size = len(source.text.encode("utf-8", "surrogatepass"))
+    if size > LARGEST:
+        return f"a body of {size:,} bytes; CloudFormation takes {LARGEST:,}"
+    return ""
+
+
+def _of_sam(source: Source, expansion: sam.Expansion) -> list[Finding]:
+    """Checks of what the author writes see the source; the others what CloudFormation will see."""
+    told = _of(source, [each for each in checks() if each.of_source])
+    told += sam.findings(source, expansion)
+    others = [each for each in checks() if not each.of_source]
+    for expanded in sam.expanded(source, expansion):
+        told += [finding for finding in _of(expanded, others) if sam.concerns_author(finding, expansion)]
+    return told
 
 
 def at(resource: str, path: str = "") -> tuple[str, ...]:

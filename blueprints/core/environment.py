@@ -28,10 +28,10 @@ class Environment(Config):
     permissions_boundary: bool = False
     """Put the policy named by PermissionsBoundaryArn on every role as its boundary."""
 
-    role_path: RolePath = "/"
+    role_path: RolePath = Field(default="/", examples=["/teams/ml/"])
     """IAM path of every role, such as /teams/ml/."""
 
-    required_tags: tuple[TagKey, ...] = ()
+    required_tags: tuple[TagKey, ...] = Field(default=(), examples=[["project"]])
     """Tag keys that every stack has to carry, by its own file or by environment.yaml."""
 
     kms_key: bool = False

@@ -26,7 +26,9 @@ class CrudConfig(Config):
     auth: Literal["none", "iam", "jwt"]
     """Who may call: anybody (none), AWS principals (iam), or bearers of a token that JwtIssuer signed (jwt)."""
 
-    auth_reason: Annotated[str, Field(min_length=20)] | None = None
+    auth_reason: Annotated[str, Field(min_length=20)] | None = Field(
+        default=None, examples=["Public data, the same for everybody."]
+    )
     """Why nobody needs to say who they are; with `auth: none` alone, and required there."""
 
     requests_per_second: PositiveInt = 20

@@ -32,7 +32,7 @@ class Spot(Config):
     on_demand_percentage: Percentage = 0
     """Share of the workers above the base that is On-Demand."""
 
-    other_types: tuple[str, ...] = ()
+    other_types: tuple[str, ...] = Field(default=(), examples=[["g5.xlarge"]])
     """Types to take where InstanceType has no spare capacity."""
 
 
@@ -129,7 +129,7 @@ class ClusterConfig(Config):
     access: Literal["session_manager", "ssh"]
     """How people log in: through Session Manager without an open port, or by SSH to a public address."""
 
-    instance_type: str = "g6.xlarge"
+    instance_type: str = Field(default="g6.xlarge", examples=["g5.8xlarge", "p5.48xlarge", "p6-b300.48xlarge"])
     """Type of master and workers: default of InstanceType and, with EFA, what fixes the interfaces."""
 
     image: Image = Image()
@@ -147,7 +147,9 @@ class ClusterConfig(Config):
     ingress: tuple[Ingress, ...] = ()
     """Who else may connect to the master, such as a browser to TensorBoard."""
 
-    instance_types: dict[str, GpuType] = Field(default_factory=dict[str, GpuType])
+    instance_types: dict[str, GpuType] = Field(
+        default_factory=dict[str, GpuType], examples=[{"p9.48xlarge": {"gpus": 8}}]
+    )
     """Rows to add to the table of instance types, or to correct in it."""
 
     @model_validator(mode="after")
