@@ -151,7 +151,7 @@ def render(
 def _say_written(written: Sequence[Path], stacks: int) -> None:
     for path in written:
         click.echo(f"wrote {path}")
-    if not written:
+    if stacks and not written:
         click.echo(f"{stacks} {'stack' if stacks == 1 else 'stacks'}, nothing changed")
 
 

@@ -21,7 +21,9 @@ Format = Literal["yaml", "json"]
 
 _RESOLVERS: dict[str | None, list[tuple[str, re.Pattern[str]]]] = yaml.CSafeDumper.yaml_implicit_resolvers
 # In a block scalar libyaml cannot keep these and falls back to one long quoted line, which nobody can review.
-_NOT_IN_BLOCK = re.compile(r"\t|[ ]$|\r|[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd]", re.MULTILINE)
+_NOT_IN_BLOCK = re.compile(
+    r"\t|[ ]$|\r|[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd]", re.MULTILINE
+)
 # Plain for PyYAML (YAML 1.1), yet a number or a truth value for some reader of YAML 1.1 or 1.2.
 _AMBIGUOUS = re.compile(
     r"[-+]?(0o?[0-9]+|[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.?[0-9.]+([eE][-+]?[0-9]+)?|0x[0-9a-fA-F]+)"
@@ -70,7 +72,10 @@ def _value(emit: _Emit, value: Any) -> None:
     elif isinstance(value, list):
         _sequence(emit, cast("list[Any]", value), None)
     else:
-        emit(yaml.ScalarEvent(None, None, (True, False), json.dumps(value)))
+        text = json.dumps(value)
+        if isinstance(value, float) and "." not in text:
+            text = text.replace("e", ".0e")  # without a dot it is text to a reader of YAML 1.1
+        emit(yaml.ScalarEvent(None, None, (True, False), text))
 
 
 def _mapping(emit: _Emit, mapping: Mapping[str, Any]) -> None:

@@ -129,7 +129,9 @@ class ClusterConfig(Config):
     access: Literal["session_manager", "ssh"]
     """How people log in: through Session Manager without an open port, or by SSH to a public address."""
 
-    instance_type: str = Field(default="g6.xlarge", examples=["g5.8xlarge", "p5.48xlarge", "p6-b300.48xlarge"])
+    instance_type: str = Field(
+        default="g6.xlarge", examples=["g5.8xlarge", "p5.48xlarge", "p6-b300.48xlarge"]
+    )
     """Type of master and workers: default of InstanceType and, with EFA, what fixes the interfaces."""
 
     image: Image = Image()
@@ -165,6 +167,10 @@ class ClusterConfig(Config):
         return self
 
     def _fits_other_types(self, kind: GpuType, others: tuple[str, ...]) -> None:
+        repeated = {name for name in others if [self.instance_type, *others].count(name) > 1}
+        if repeated:
+            what = f"{', '.join(sorted(repeated))} is named twice; instance_type is the first of the types anyway"
+            raise ConfigError("capacity.other_types", f"{what}; name each once")
         for other in others:
             row = self.gpu_type(other, "capacity.other_types")
             if self.fabric.efa and row.layout != kind.layout:

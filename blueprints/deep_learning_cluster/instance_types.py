@@ -8,9 +8,9 @@ their driver (p3 and older), with another architecture than the image (g5g), and
 
 from __future__ import annotations
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt, PositiveInt, model_validator
 
-from ..core import Config
+from ..core import Config, ConfigError
 
 TABLE_DATE = "2026-11-01"
 
@@ -29,6 +29,15 @@ class GpuType(Config):
 
     capacity_blocks: bool = False
     """Whether Capacity Blocks are sold for the type."""
+
+    @model_validator(mode="after")
+    def _cards_carry_interfaces(self) -> GpuType:
+        if self.efa_interfaces and self.network_cards not in (self.efa_interfaces, self.efa_interfaces + 1):
+            what = f"got {self.network_cards} for {self.efa_interfaces} EFA interfaces"
+            raise ConfigError(
+                "network_cards", f"{what}; write as many, or one more where the first card has none"
+            )
+        return self
 
     @property
     def layout(self) -> tuple[int, int]:

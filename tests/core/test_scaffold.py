@@ -47,7 +47,15 @@ def test_a_new_blueprint_renders_lints_and_passes_its_test(project: Path) -> Non
         ("blueprints", "docs"),
         ("pytest", "-q", "-p", "no:cacheprovider", "tests/queue_worker"),
         ("ruff", "check", "--no-cache", "blueprints/queue_worker", "tests/queue_worker"),
-        ("ruff", "format", "--no-cache", "--check", "blueprints/queue_worker", "blueprints/catalogue.py", "tests"),
+        (
+            "ruff",
+            "format",
+            "--no-cache",
+            "--check",
+            "blueprints/queue_worker",
+            "blueprints/catalogue.py",
+            "tests",
+        ),
     ):
         done = run(project, *command)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
