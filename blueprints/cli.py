@@ -128,7 +128,7 @@ def render(
     if not no_validate:
         rendered, refused = _validated(rendered, out, strict)
         faults += refused
-    leftover = [] if stacks or faults else orphans(rendered, out)
+    leftover = [] if stacks or faults else orphans(rendered, out, env)
     diffs: list[str] = []
     try:
         if check:

@@ -306,7 +306,7 @@ def test_the_template_is_the_same_data_in_json(example: Rendered) -> None:
 
 def test_committed_templates_are_current() -> None:
     assert list(stale(EXAMPLES, TEMPLATES)) == [], "run make render"
-    assert orphans(EXAMPLES, TEMPLATES) == []
+    assert orphans(EXAMPLES, TEMPLATES, None) == []
 
 
 def test_committed_templates_pass_both_engines() -> None:

@@ -117,5 +117,5 @@ def test_a_stack_takes_a_subclass_that_overrides_one_method(project: Path) -> No
     after = template.read_text().splitlines()
     changed = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
     assert [tuple(line.strip() for line in pair) for pair in changed] == [
-        ("DeletionPolicy: Retain", "DeletionPolicy: Delete")
+        ("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete")
     ]

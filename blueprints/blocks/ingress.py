@@ -10,6 +10,9 @@ from troposphere import ec2
 
 from ..core import Config
 
+# The widest network that anybody is given: /8 of IPv4. What is wider is the world in two rules.
+_WIDEST = {4: 8, 6: 16}
+
 
 class Ingress(Config):
     """One network that may connect to one TCP port."""
@@ -38,8 +41,10 @@ class Ingress(Config):
             network = ipaddress.ip_network(value)
         except ValueError:
             raise ValueError(f"not a network, got {value!r}; {_remedy(value)}") from None
-        if network.prefixlen == 0:
-            raise ValueError(f"open to the whole world, got {value!r}; write the networks that need it")
+        if "/" not in value or "%" in value:
+            raise ValueError(f"not a network, got {value!r}; {_remedy(value)}")
+        if network.prefixlen < _WIDEST[network.version]:
+            raise ValueError(f"open to much of the world, got {value!r}; write the networks that need it")
         return value
 
     def rule(self) -> ec2.SecurityGroupRule:
@@ -56,6 +61,6 @@ class Ingress(Config):
 
 def _remedy(value: str) -> str:
     try:
-        return f"write {ipaddress.ip_network(value, strict=False)}"
+        return f"write {ipaddress.ip_network(value.partition('%')[0], strict=False)}"
     except ValueError:
         return "write one such as 10.20.0.0/16"

@@ -24,8 +24,12 @@ def default_folder() -> Path:
     """Where results are kept unless the user says otherwise."""
     # The XDG specification says that a relative value must be ignored.
     base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path.home() / ".cache"
-    return root / "compute-blueprints"
+    if os.path.isabs(base):
+        return Path(base) / "compute-blueprints"
+    try:
+        return Path.home() / ".cache" / "compute-blueprints"
+    except RuntimeError:  # a user without a home, as containers have: a folder that cannot be is told once
+        return Path(os.devnull) / "compute-blueprints"
 
 
 def key(*parts: bytes | str) -> str:

@@ -97,9 +97,44 @@ class Model:
         found = self.raw.get(name)
         return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
+    @cached_property
+    def parameters(self) -> dict[str, Mapping[str, Any]]:
+        """Every parameter as written, by its name."""
+        return dict(self._entries("Parameters"))
+
     def of(self, *types: str) -> list[Resource]:
         """The resources of these types."""
         return [each for each in self.resources.values() if each.type in types]
+
+    def attribute(self, resource: Resource, path: str) -> Iterator[Any]:
+        """The values an attribute beside Properties may have: `CreationPolicy.ResourceSignal.Timeout`."""
+        values: list[Any] = [resource.raw]
+        for key in path.split("."):
+            values = [found for value in values for found in self._written(_child(value, key))]
+        yield from values
+
+    def _written(self, raw: Any) -> Iterator[Any]:
+        """What stands in the template, through Fn::If and parameters."""
+        if not isinstance(raw, Mapping):
+            yield from () if raw is None else (raw,)
+            return
+        entries = cast("Mapping[str, Any]", raw)
+        if "Fn::If" in entries:
+            for index in (1, 2):
+                yield from self._written(_arm(entries, index))
+        elif "Ref" in entries:
+            yield from self._parameter(str(entries["Ref"]))
+        else:
+            yield Opaque(raw) if any(key.startswith("Fn::") for key in entries) else raw
+
+    def _parameter(self, name: str) -> Iterator[Any]:
+        declared = self.section("Parameters").get(name)
+        if isinstance(declared, Mapping) and ("AllowedValues" in declared or "Default" in declared):
+            known = cast("Mapping[str, Any]", declared)
+            allowed = known.get("AllowedValues")
+            yield from cast("list[Any]", allowed) if isinstance(allowed, list) else [known.get("Default")]
+        elif name != "AWS::NoValue":
+            yield Reference(name)
 
     @cached_property
     def edges(self) -> list[Edge]:
@@ -223,3 +258,70 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 def substituted(text: str) -> list[str]:
     """Names in the ${} of a Fn::Sub."""
     return re.findall(r"\$\{([^!}][^}]*)\}", text)
+
+
+def nodes(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A value as written and everything in it, each with its path."""
+    yield path, value
+    if isinstance(value, Mapping):
+        for key, each in cast("Mapping[str, Any]", value).items():
+            yield from nodes(each, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list):
+        for index, each in enumerate(cast("list[Any]", value)):
+            yield from nodes(each, f"{path}.{index}" if path else str(index))
+
+
+def entries(value: Any) -> Mapping[str, Any]:
+    """The entries of a mapping; none where a value is something else."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def function(value: Any) -> tuple[str, Any]:
+    """Name and argument of a function as written, such as ("Fn::Sub", text); ("", None) where there is none."""
+    found = entries(value)
+    if len(found) == 1:
+        ((name, argument),) = found.items()
+        if name == "Ref" or str(name).startswith("Fn::"):
+            return str(name), argument
+    return "", None
+
+
+def arms(value: Any) -> Iterator[Any]:
+    """What a value as written may be, whichever way its conditions go; AWS::NoValue is nothing."""
+    name, argument = function(value)
+    if name == "Fn::If":
+        for each in cast("list[Any]", argument)[1:] if isinstance(argument, list) else []:
+            yield from arms(each)
+    elif (name, argument) != ("Ref", "AWS::NoValue") and value is not None:
+        yield value
+
+
+def written(value: Any) -> str:
+    """A text as written, what is filled in at deploy as ${}: Sub, Join and Ref of the same text read alike."""
+    name, argument = function(value)
+    if not name:
+        return str(value) if isinstance(value, (str, int, float)) else "${}"
+    if name == "Fn::Sub":
+        return _written_sub(argument)
+    if name == "Fn::Join" and isinstance(argument, list):
+        return _written_join(cast("list[Any]", argument))
+    if name == "Fn::Base64":
+        return written(argument)
+    if name == "Fn::GetAtt" and isinstance(argument, list):
+        return f"${{{'.'.join(map(str, cast('list[Any]', argument)))}}}"
+    return f"${{{argument if name in ('Ref', 'Fn::GetAtt') else name}}}"
+
+
+def _written_sub(argument: Any) -> str:
+    if not isinstance(argument, list):
+        return str(argument)
+    text, given = (*cast("list[Any]", argument), "", None)[:2]
+    for name, value in entries(given).items():
+        text = str(text).replace(f"${{{name}}}", written(value))
+    return str(text)
+
+
+def _written_join(argument: list[Any]) -> str:
+    if len(argument) == 2 and isinstance(argument[1], list):
+        return str(argument[0]).join(written(each) for each in cast("list[Any]", argument[1]))
+    return "${Fn::Join}"

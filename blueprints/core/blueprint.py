@@ -29,7 +29,7 @@ class Blueprint(Generic[C]):
     """Base of every blueprint: `config`, `build()`, `add()`, `output()` and `render()`.
 
     A subclass declares `Parameter`s as class attributes, names its Config as `Blueprint[MyConfig]`, and builds:
-    one method a resource returns it, only `build()` adds. The first line of its docstring is the template's
+    one method a resource returns it, and `build()` adds them. The first line of its docstring is the template's
     Description. Rendering is deterministic and starts from an empty template each time.
     """
 

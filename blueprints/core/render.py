@@ -273,8 +273,10 @@ def _missing_tags(stack: StackFile) -> Iterator[Fault]:
 def write(rendered: Sequence[Rendered], out: Path) -> list[Path]:
     """Write what differs from the files in `out`, each whole or not at all; the paths written.
 
-    Raises BlueprintError where a folder or file cannot be written; what was there stays.
+    Raises BlueprintError where a folder or file cannot be written, and before anything is written where a template
+    would take the place of its own stack file; what was there stays.
     """
+    _spare_stack_files(rendered, out)
     written: list[Path] = []
     faults: list[Fault] = []
     for name, text in _texts(rendered):
@@ -292,6 +294,13 @@ def write(rendered: Sequence[Rendered], out: Path) -> list[Path]:
     if faults:
         raise BlueprintError(faults)
     return written
+
+
+def _spare_stack_files(rendered: Sequence[Rendered], out: Path) -> None:
+    taken = [each for each in rendered if (out / each.path).resolve() == Path(each.stack.path).resolve()]
+    what = "its template would take its place; choose another --out"
+    if taken:
+        raise BlueprintError(Fault(each.stack.path, "", what) for each in taken)
 
 
 def stale(rendered: Sequence[Rendered], out: Path) -> Iterator[str]:
@@ -313,12 +322,16 @@ def stale(rendered: Sequence[Rendered], out: Path) -> Iterator[str]:
             )
 
 
-def orphans(rendered: Sequence[Rendered], out: Path) -> list[Path]:
-    """Files in `out` whose stack file is gone, in the environments that were rendered whole."""
-    kept = {f"{each.stack.env}/{each.stack.name}" for each in rendered}
-    folders = {out / each.stack.env for each in rendered}
+def orphans(rendered: Sequence[Rendered], out: Path, env: str | None) -> list[Path]:
+    """Files beside ours in `out` that no stack file renders: of stacks that are gone, or in the other format.
+
+    A folder is ours if we render into it or have: nobody else's configuration files end as ours do.
+    """
+    current = {out / name for name, _ in _texts(rendered)}
+    folders = {path.parent for path in current}
+    folders |= {path.parent for path in out.glob(f"{env or '*'}/*.configuration.json")}
     found = [path for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_file()]
-    return sorted(path for path in found if f"{path.parent.name}/{path.name.partition('.')[0]}" not in kept)
+    return sorted(path for path in found if path not in current)
 
 
 def _texts(rendered: Sequence[Rendered]) -> Iterator[tuple[str, str]]:

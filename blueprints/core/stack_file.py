@@ -318,6 +318,8 @@ def _compose(path: Path) -> tuple[yaml.CSafeLoader, yaml.MappingNode]:
     except RecursionError as error:
         raise refuse(_TOO_DEEP) from error
     if root is None or _is_null(root):
+        if path.name == ENVIRONMENT_FILE:  # every key of it may be left out
+            return loader, yaml.MappingNode("tag:yaml.org,2002:map", [])
         raise refuse("empty; write at least `blueprint: package.module:Class`")
     if not isinstance(root, yaml.MappingNode):
         raise refuse("not a mapping; write `blueprint:`, `config:`, `parameters:` and `tags:`")

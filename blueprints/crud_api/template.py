@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from awacs import dynamodb as grants
 from awacs.aws import Action
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 from troposphere import GetAtt, Ref, Sub, awslambda, dynamodb, iam, logs
 from troposphere import constants as aws
 from troposphere import serverless as sam
@@ -31,10 +31,10 @@ class CrudConfig(Config):
     )
     """Why nobody needs to say who they are; with `auth: none` alone, and required there."""
 
-    requests_per_second: PositiveInt = 20
+    requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Steady rate at which the API takes requests; more than that gets status 429."""
 
-    burst: PositiveInt = 40
+    burst: Annotated[int, Field(ge=1, le=5_000)] = 40
     """Requests that may arrive at once above the steady rate."""
 
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
@@ -107,7 +107,7 @@ class CrudApi(Blueprint[CrudConfig]):
         """The documents. They outlive the stack."""
         return dynamodb.Table(
             "Table",
-            DeletionPolicy="Retain",
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             AttributeDefinitions=[dynamodb.AttributeDefinition(AttributeName="id", AttributeType="S")],
             KeySchema=[dynamodb.KeySchema(AttributeName="id", KeyType="HASH")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from ..blocks.ingress import Ingress
 from ..core import Config, ConfigError
@@ -26,7 +26,7 @@ class Spot(Config):
     market: Literal["spot"]
     """How the nodes are bought."""
 
-    on_demand_base: NonNegativeInt = 0
+    on_demand_base: Annotated[int, Field(ge=0, le=1000)] = 0
     """Workers that are On-Demand in any case."""
 
     on_demand_percentage: Percentage = 0
@@ -67,14 +67,14 @@ class Efs(Config):
     """Shared file system."""
 
     file_system: Literal["new", "existing"] = "new"
-    """`existing` mounts the file system that EFSFileSystemId names; it has a mount target in the zone."""
+    """`existing` mounts the file system that EFSFileSystemId names, which has a mount target in the zone."""
 
     on_delete: Literal["retain", "delete"] = "retain"
     """What becomes of a new file system when the stack is deleted."""
 
 
 class FsxLustre(Config):
-    """Amazon FSx for Lustre, mounted on every node."""
+    """Amazon FSx for Lustre, mounted on every node. A new file system is deleted with the stack."""
 
     kind: Literal["fsx_lustre"]
     """Shared file system."""
@@ -87,9 +87,6 @@ class FsxLustre(Config):
 
     throughput: Literal[125, 250, 500, 1000] | None = None
     """MB/s per TiB, for PERSISTENT_2 alone; 125 if left out."""
-
-    on_delete: Literal["retain", "delete"] = "retain"
-    """What becomes of a new file system when the stack is deleted."""
 
     @model_validator(mode="after")
     def _throughput_of_persistent(self) -> FsxLustre:
@@ -203,8 +200,12 @@ class ClusterConfig(Config):
         """Types that InstanceType may name without a change of the template."""
         kind = self.gpu_type(self.instance_type, "instance_type")
         block = isinstance(self.capacity, CapacityBlock)
+        # Auto Scaling refuses a type that is named twice.
+        others = self.capacity.other_types if isinstance(self.capacity, Spot) else ()
         return [
             name
             for name, row in self.types().items()
-            if (not self.fabric.efa or row.layout == kind.layout) and (not block or row.capacity_blocks)
+            if name not in others
+            and (not self.fabric.efa or row.layout == kind.layout)
+            and (not block or row.capacity_blocks)
         ]

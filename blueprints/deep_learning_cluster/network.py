@@ -13,11 +13,17 @@ from ..blocks.properties import given
 
 _VPC, _PUBLIC, _PRIVATE = "10.0.0.0/16", "10.0.0.0/24", "10.0.128.0/17"
 
-# Assertion of a template rule: the VPC of every subnet parameter is the one that the VPC parameter names.
+# Assertions of template rules, in CloudFormation's functions for rules alone.
 SUBNETS_IN_VPC = {
     "Fn::EachMemberIn": [
         {"Fn::ValueOfAll": ["AWS::EC2::Subnet::Id", "VpcId"]},
         {"Fn::RefAll": "AWS::EC2::VPC::Id"},
+    ]
+}
+SUBNETS_IN_ONE_ZONE = {
+    "Fn::Equals": [
+        {"Fn::ValueOf": ["PublicSubnetId", "AvailabilityZone"]},
+        {"Fn::ValueOf": ["PrivateSubnetId", "AvailabilityZone"]},
     ]
 }
 
@@ -104,18 +110,21 @@ class ClusterGroup:
     outward: ec2.SecurityGroupEgress
 
 
-def cluster_group(vpc_id: AWSHelperFn, proxy: bool) -> ClusterGroup:
+def cluster_group(vpc_id: AWSHelperFn, *, proxy: bool, own_resolvers: bool) -> ClusterGroup:
     """One group, all protocols to and from itself: EFA wants the same group on both ends.
 
-    Out to the internet goes what downloads need; any TCP port where a proxy's is only known at deploy.
+    Out to the internet goes what downloads need; any TCP port where a proxy's is only known at deploy. Groups do
+    not filter Amazon's own resolver; a network that exists may have others.
     """
     ports = [(1, 65535, "to the proxy")] if proxy else [(80, 80, "HTTP"), (443, 443, "HTTPS")]
+    names = [_rule(53, 53, "Names", IpProtocol=protocol, CidrIp="0.0.0.0/0") for protocol in ("udp", "tcp")]
     group = ec2.SecurityGroup(
         "ClusterSecurityGroup",
         GroupDescription="Nodes of the cluster, free among themselves",
         VpcId=vpc_id,
         SecurityGroupEgress=[
-            _tcp(first, last, f"Downloads, {words}", CidrIp="0.0.0.0/0") for first, last, words in ports
+            *(_rule(first, last, f"Downloads, {words}", CidrIp="0.0.0.0/0") for first, last, words in ports),
+            *(names if own_resolvers else []),
         ],
         Tags=named("Cluster"),
     )
@@ -140,7 +149,7 @@ def admin_group(
     vpc_id: AWSHelperFn, ssh_location: AWSHelperFn | None, ingress: Sequence[Ingress]
 ) -> ec2.SecurityGroup:
     """Who may connect to the master from outside the cluster. What goes out, the cluster's group says."""
-    ssh = [_tcp(22, 22, "SSH", CidrIp=ssh_location)] if ssh_location is not None else []
+    ssh = [_rule(22, 22, "SSH", CidrIp=ssh_location)] if ssh_location is not None else []
     nothing = ec2.SecurityGroupRule(
         CidrIp="127.0.0.1/32", Description="Nothing by this group", IpProtocol="-1"
     )
@@ -173,10 +182,9 @@ def master_address(network: Network) -> ec2.EIP:
     return ec2.EIP("MasterEip", Domain="vpc", Tags=named("Master"), **given(DependsOn=after or None))
 
 
-def _tcp(first: int, last: int, description: str, **source: Any) -> ec2.SecurityGroupRule:
-    return ec2.SecurityGroupRule(
-        Description=description, FromPort=first, ToPort=last, IpProtocol="tcp", **source
-    )
+def _rule(first: int, last: int, description: str, **more: Any) -> ec2.SecurityGroupRule:
+    settings = {"IpProtocol": "tcp"} | more
+    return ec2.SecurityGroupRule(Description=description, FromPort=first, ToPort=last, **settings)
 
 
 def _subnet(title: str, vpc: ec2.VPC, cidr: str, zone: AWSHelperFn) -> ec2.Subnet:

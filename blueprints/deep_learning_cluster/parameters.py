@@ -9,8 +9,9 @@ from ..core.environment import NO_PROXY, PROXY_URL, VPC_ID
 from ..core.parameter import IMAGE_FROM_SSM
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_FOLDER = r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"
-_FOLDER_WORDS = "letters, digits, _ and -, without a slash at the front"
+_SYSTEM = "bin|boot|dev|etc|home|lib|lib64|opt|proc|root|run|sbin|snap|sys|tmp|usr|var"
+_FOLDER = rf"(?!({_SYSTEM})(/|$))[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*"
+_FOLDER_WORDS = "letters, digits, _ and -, no slash at the front, no folder of the system"
 
 
 class ClusterParameters:
@@ -85,7 +86,7 @@ class ClusterParameters:
         aws.STRING,
         "Zone of all nodes; the region's first if left empty.",
         default="",
-        pattern=r"([a-z]{2}(-[a-z0-9]+)+-[0-9][a-z0-9-]*)?",
+        pattern=r"([a-z]{2}(-[a-z0-9]+)+-[0-9]+[a-z])?",
         constraint="the name of a zone of this region, or nothing",
         group="Network",
         label="Zone",
@@ -101,7 +102,7 @@ class ClusterParameters:
     )
     efs_file_system_id = Parameter(
         aws.STRING,
-        "EFS file system to mount; its mount target admits the cluster's security group.",
+        "EFS file system to mount.",
         pattern=r"fs-([0-9a-f]{8}|[0-9a-f]{17})",
         constraint="a file system id such as fs-0123456789abcdef0",
         group="Storage",
@@ -118,9 +119,15 @@ class ClusterParameters:
         label="EFS mount point",
         name="EFSMountPoint",
     )
+    file_system_security_group_id = Parameter(
+        aws.SECURITY_GROUP_ID,
+        "Security group of the file system that exists; it gets rules that admit the nodes.",
+        group="Storage",
+        label="File system's security group",
+    )
     fsx_file_system_id = Parameter(
         aws.STRING,
-        "FSx for Lustre file system to mount; its security group admits the cluster's.",
+        "FSx for Lustre file system to mount.",
         pattern=r"fs-[0-9a-f]{17}",
         constraint="a file system id such as fs-0123456789abcdef0",
         group="Storage",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from awacs import cloudformation as cloudformation_actions
 from awacs import ec2 as ec2_actions
@@ -68,8 +69,8 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
 
     def build(self) -> None:
         net = self.add(self.network())
-        cluster = self.add(network.cluster_group(net.vpc_id, self.environment.proxy))
-        files = self.add(self.file_system(net, cluster.group))
+        cluster = self.add(self.cluster_group(net))
+        files = self.add(self.file_system(net, cluster))
         shared = Shared(cluster.group, files, self.add(self.cluster_key()), self.add(self.log_group()))
         admin = self.add(self.admin_group(net))
         address = self.add(network.master_address(net)) if self.public else None
@@ -98,6 +99,11 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         workers, least = int(values["WorkerCount"]), int(values["MinWorkers"])
         if least > workers:
             yield "MinWorkers", f"got {least} of {workers} workers; write at most WorkerCount"
+        if self.reserved and not values.get("AvailabilityZone", "of the subnets"):
+            yield (
+                "AvailabilityZone",
+                "missing; write the zone of the reservation, outside of which nothing is launched",
+            )
         size = int(values.get("FSxStorageCapacity", "1200"))
         if size != 1200 and size % 2400:
             yield "FSxStorageCapacity", f"got {size}; FSx sells 1200 GiB and multiples of 2400"
@@ -108,12 +114,27 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         """A new network in the zone asked for, or the subnets that exist."""
         if self.environment.network == "new":
             chosen = self.condition("ZoneChosen", Not(Equals(self.availability_zone, "")))
+            if self.reserved:
+                named = Not(Equals(self.availability_zone, ""))
+                self.rule("ZoneOfReservation", {"AvailabilityZone must name the reservation's zone.": named})
             return network.new_network(If(chosen, self.availability_zone, Select(0, GetAZs(""))))
         public = self.public_subnet_id if self.public else self.private_subnet_id
         self.rule("SubnetsInVpc", {"Every subnet must belong to VpcId.": network.SUBNETS_IN_VPC})
+        if self.public:
+            self.rule("SubnetsInOneZone", {"Both subnets must be in one zone.": network.SUBNETS_IN_ONE_ZONE})
         return network.Network(
             vpc_id=self.vpc_id, public_subnet_id=public, private_subnet_id=self.private_subnet_id
         )
+
+    def cluster_group(self, net: network.Network) -> network.ClusterGroup:
+        """The group of all nodes."""
+        exists = self.environment.network == "existing"
+        return network.cluster_group(net.vpc_id, proxy=self.environment.proxy, own_resolvers=exists)
+
+    @property
+    def reserved(self) -> bool:
+        """Whether nodes are launched into capacity that was bought before, in one zone."""
+        return isinstance(self.config.capacity, (CapacityBlock, Reservation))
 
     @property
     def system(self) -> System:
@@ -149,26 +170,32 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
 
     # Storage
 
-    def file_system(self, net: network.Network, group: ec2.SecurityGroup) -> storage.FileSystem:
+    def file_system(self, net: network.Network, cluster: network.ClusterGroup) -> storage.FileSystem:
         """The shared file system that the config chose."""
         choice = self.config.storage
         if isinstance(choice, Efs):
             folder = storage.folder(self.efs_mount_point)
             if choice.file_system == "new":
-                return storage.new_efs(choice, folder, net.private_subnet_id, group, self.encryption_key)
+                subnet, key = net.private_subnet_id, self.encryption_key
+                return storage.new_efs(choice, folder, subnet, cluster.group, key)
             system = self.efs_file_system_id
-            return storage.FileSystem("efs", system, storage.efs_source(system), folder)
+            return self.existing("efs", system, storage.efs_source(system), folder, cluster)
         if isinstance(choice, FsxLustre):
             folder = storage.folder(self.fsx_mount_point)
             if choice.file_system == "new":
-                size = self.fsx_storage_capacity
-                return storage.new_fsx(
-                    choice, folder, size, net.private_subnet_id, group, self.encryption_key
-                )
+                size, subnet, key = self.fsx_storage_capacity, net.private_subnet_id, self.encryption_key
+                return storage.new_fsx(choice, folder, size, subnet, cluster, key)
             system = self.fsx_file_system_id
             source = storage.fsx_source(system, self.fsx_mount_name)
-            return storage.FileSystem("fsx_lustre", system, source, folder)
+            return self.existing("fsx_lustre", system, source, folder, cluster)
         return storage.FileSystem("none")
+
+    def existing(
+        self, kind: str, system: Ref, source: Sub, folder: Sub, cluster: network.ClusterGroup
+    ) -> storage.FileSystem:
+        """A file system that exists: its security group learns to admit the nodes before they boot."""
+        rules = storage.admitted(kind, self.file_system_security_group_id, cluster.group)
+        return storage.FileSystem(kind, system, source, folder, ready=rules)
 
     # Nodes
 
@@ -227,8 +254,6 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         """A node with the role of its kind and the user data that boots it."""
         role = self.add(self.role(node, shared, address))
         profile = self.add(roles.instance_profile(f"{node.kind}InstanceProfile", role))
-        storage_values = {"STORAGE_KIND": shared.files.kind, "STORAGE_SOURCE": shared.files.source,
-                          "STORAGE_MOUNT": shared.files.mount_point}  # fmt: skip
         data = user_data(
             _SCRIPT,
             {
@@ -236,18 +261,22 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 "STACK_ID": Ref("AWS::StackId"),
                 "SIGNAL_RESOURCE": f"{node.kind}AutoScalingGroup",
                 "NODE_TYPE": node.kind,
+                "NODES": "1" if node.kind == "Master" else self.worker_count,
+                "NODES_NEEDED": "1" if node.kind == "Master" else self.min_workers,
                 "LOGIN_USER": self.system.user,
                 "LOG_GROUP": Ref(shared.log_group),
                 "KEY_PARAMETER": self.key_parameter(shared.key),
                 "BOOT_DEADLINE": str(nodes.BOOT_SECONDS),
+                "RETRY_SECONDS": "10",
                 "ADDRESS_ID": GetAtt(address, "AllocationId") if address else "",
-                **storage_values,
+                "STORAGE_KIND": shared.files.kind,
+                "STORAGE_SOURCE": shared.files.source,
+                "STORAGE_MOUNT": shared.files.mount_point,
+                "STORAGE_OWNER": self.system.user if shared.files.new else "",
                 "PROXY_URL": self.proxy_url if self.environment.proxy else "",
                 "PROXY_EXCEPT": self.no_proxy if self.environment.proxy else "",
             },
         )
-        capacity = self.config.capacity
-        reserved = isinstance(capacity, (CapacityBlock, Reservation))
         return self.add(
             nodes.launch_template(
                 node,
@@ -261,9 +290,16 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                     KeyName=self.key_name if self.public else None,
                     Placement=ec2.Placement(GroupName=Ref(placement)) if placement else None,
                 ),
-                **(nodes.reserved(capacity, self.capacity_reservation_id) if reserved else {}),
+                **self.reservation(),
             )
         )
+
+    def reservation(self) -> dict[str, Any]:
+        """Properties that launch a node into capacity bought before, if it was."""
+        capacity = self.config.capacity
+        if isinstance(capacity, (CapacityBlock, Reservation)):
+            return nodes.reserved(capacity, self.capacity_reservation_id)
+        return {}
 
     def role(self, node: nodes.Node, shared: Shared, address: ec2.EIP | None) -> iam.Role:
         """What a node may do: say how its boot went, read the cluster's key, and as master take its address."""
@@ -324,7 +360,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             return
         self.output("FileSystemId", files.id, "File system that all nodes share.")
         self.output("FileSystemMountPoint", files.mount_point, "Folder where every node has it.")
-        if files.ready:
+        if files.kind == "efs" and files.new:
             self.output("MountTargetID", Ref(files.ready[0]), "Mount target of the file system.")
 
 

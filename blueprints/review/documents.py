@@ -73,6 +73,8 @@ def refresh(root: Path, stacks: Path, *, write: bool) -> list[Path]:
     """Bring the generated parts of every README below `root` up to date; the files that are or were stale."""
     changed: list[Path] = []
     for path, blueprint in _readmes(root):
+        if not path.exists():
+            continue  # a copy of the package may leave them out
         before = path.read_text(encoding="utf-8")
         after = _filled(before, path, blueprint, stacks)
         if after != before:

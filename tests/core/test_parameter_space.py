@@ -136,6 +136,7 @@ HEX = r"[0-9a-f]{8}([0-9a-f]{9})?"
 BY_TYPE = {
     "AWS::EC2::VPC::Id": f"vpc-{HEX}",
     "AWS::EC2::Subnet::Id": f"subnet-{HEX}",
+    "AWS::EC2::SecurityGroup::Id": f"sg-{HEX}",
     "AWS::EC2::Image::Id": f"ami-{HEX}",
     "AWS::EC2::KeyPair::KeyName": r"[ -~]{1,255}",
     "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>": r"(/[A-Za-z0-9_.-]{1,9}){1,4}",

@@ -69,7 +69,7 @@ def test_tokens_of_one_issuer_are_asked_for_on_every_route() -> None:
 
 def test_the_documents_outlive_the_stack_and_can_be_restored() -> None:
     table = resources(IAM)["Table"]
-    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (table["DeletionPolicy"], table["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["Properties"]["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
 

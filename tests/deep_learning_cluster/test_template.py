@@ -100,6 +100,24 @@ def test_a_capacity_block_for_all_nodes_and_never_with_a_placement_group() -> No
         resources(capacity={"market": "capacity_block"})
 
 
+def test_a_reservation_names_its_zone() -> None:
+    """Elsewhere nothing is launched, while a Capacity Block's paid hours run."""
+    blueprint = cluster(capacity={"market": "reservation"})
+    assert "ZoneOfReservation" in blueprint.template()["Rules"]
+    values = {"WorkerCount": "1", "MinWorkers": "1", "AvailabilityZone": ""}
+    assert [name for name, _ in blueprint.contradictions(values)] == ["AvailabilityZone"]
+    assert list(blueprint.contradictions(values | {"AvailabilityZone": "eu-west-1a"})) == []
+    assert "Rules" not in cluster().template()
+
+
+def test_a_type_is_named_once() -> None:
+    """Auto Scaling refuses a type that stands in two overrides."""
+    with pytest.raises(ValidationError, match="named twice"):
+        cluster(capacity={"market": "spot", "other_types": ["g6.xlarge"]})
+    spot = cluster(capacity={"market": "spot", "other_types": ["g5.xlarge"]}).template()
+    assert "g5.xlarge" not in spot["Parameters"]["InstanceType"]["AllowedValues"]
+
+
 def test_a_reservation_is_bought_on_demand() -> None:
     found = resources(capacity={"market": "reservation"})
     assert "InstanceMarketOptions" not in data(found)
@@ -210,6 +228,39 @@ def test_session_manager_opens_no_port_and_takes_no_address() -> None:
     assert "ssmmessages:OpenDataChannel" not in actions(resources(), "Master")
 
 
+def test_the_masters_group_lets_in_what_is_asked_for_and_nothing_out() -> None:
+    rule = {"cidr": "10.20.0.0/16", "port": 6006, "reason": "TensorBoard"}
+    rules = resources(ingress=[rule])["AdminSecurityGroup"]["Properties"]
+    assert [(each["FromPort"], each["ToPort"], each["CidrIp"]) for each in rules["SecurityGroupIngress"]] == [
+        (22, 22, {"Ref": "SSHLocation"}),
+        (6006, 6006, "10.20.0.0/16"),
+    ]
+    assert [each["CidrIp"] for each in rules["SecurityGroupEgress"]] == ["127.0.0.1/32"]
+
+
+def test_the_address_goes_to_this_clusters_nodes_alone() -> None:
+    document = resources()["MasterRole"]["Properties"]["Policies"][0]["PolicyDocument"]
+    address, nodes = (each for each in document["Statement"] if each["Action"] == ["ec2:AssociateAddress"])
+    assert address["Resource"][0]["Fn::Sub"].endswith(":elastic-ip/${MasterEip.AllocationId}")
+    assert nodes["Condition"] == {"StringEquals": {"ec2:ResourceTag/Cluster": {"Ref": "AWS::StackName"}}}
+    for node in ("Master", "Worker"):
+        tags = {each["Key"]: each for each in group(resources(), node)["Properties"]["Tags"]}
+        assert tags["Cluster"]["Value"] == {"Fn::Sub": "${AWS::StackName}"}
+        assert tags["NodeType"]["Value"] == node
+        assert all(each["PropagateAtLaunch"] for each in tags.values())
+
+
+def test_user_data_gives_up_before_cloudformation_does() -> None:
+    assert nodes_of_boot() == ("1500", "PT30M")
+
+
+def nodes_of_boot() -> tuple[str, str]:
+    found = resources()
+    script = str(data(found)["UserData"])
+    deadline = script.partition("BOOT_DEADLINE='")[2].partition("'")[0]
+    return deadline, group(found)["CreationPolicy"]["ResourceSignal"]["Timeout"]
+
+
 def test_workers_are_private() -> None:
     assert group(resources())["Properties"]["VPCZoneIdentifier"] == [{"Ref": "PrivateSubnet"}]
 
@@ -268,7 +319,12 @@ def test_an_existing_network_is_used_as_it_is() -> None:
         {"Ref": "PublicSubnetId"}
     ]
     assert {"VpcId", "PublicSubnetId", "PrivateSubnetId"} <= names(blueprint)
-    assert "SubnetsInVpc" in template["Rules"]
+    assert {"SubnetsInVpc", "SubnetsInOneZone"} <= set(template["Rules"])
+    names_out = [
+        rule["FromPort"]
+        for rule in template["Resources"]["ClusterSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+    ]
+    assert names_out.count(53) == 2
     assert "PublicSubnetId" not in names(cluster(EXISTING, access="session_manager"))
 
 
@@ -313,7 +369,8 @@ def test_each_operating_system_has_its_image_user_and_device() -> None:
 def test_a_new_file_system_is_encrypted_kept_and_reachable_before_nodes_boot() -> None:
     found = resources(storage={"kind": "efs"})
     assert found["FileSystem"]["Properties"]["Encrypted"] is True
-    assert found["FileSystem"]["DeletionPolicy"] == found["FileSystem"]["UpdateReplacePolicy"] == "Retain"
+    assert found["FileSystem"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert found["FileSystem"]["UpdateReplacePolicy"] == "Retain"
     assert found["MountTarget"]["Properties"]["SecurityGroups"] == [{"Ref": "ClusterSecurityGroup"}]
     assert "MountTarget" in group(found)["DependsOn"]
     assert "MountTarget" in group(found, "Master")["DependsOn"]
@@ -321,9 +378,24 @@ def test_a_new_file_system_is_encrypted_kept_and_reachable_before_nodes_boot() -
 
 def test_on_delete_decides_what_becomes_of_it() -> None:
     assert (
-        resources(storage={"kind": "fsx_lustre", "on_delete": "delete"})["FileSystem"]["DeletionPolicy"]
-        == "Delete"
+        resources(storage={"kind": "efs", "on_delete": "delete"})["FileSystem"]["DeletionPolicy"] == "Delete"
     )
+
+
+def test_a_new_lustre_file_system_waits_for_its_ports_and_ends_with_the_stack() -> None:
+    """FSx looks for its ports when it is created; one that is kept would hold the network for ever."""
+    found = resources(Environment(kms_key=True), storage={"kind": "fsx_lustre"})["FileSystem"]
+    assert set(found["DependsOn"]) == {"ClusterSecurityGroupIngress", "ClusterSecurityGroupEgress"}
+    assert found["DeletionPolicy"] == "Delete"
+    assert found["Properties"]["SecurityGroupIds"] == [{"Ref": "ClusterSecurityGroup"}]
+    assert "KmsKeyId" not in found["Properties"]  # FSx takes another key for persistent file systems alone
+    assert "PerUnitStorageThroughput" not in found["Properties"]["LustreConfiguration"]
+    persistent = resources(
+        Environment(kms_key=True),
+        storage={"kind": "fsx_lustre", "deployment": "PERSISTENT_2", "throughput": 250},
+    )["FileSystem"]["Properties"]
+    assert persistent["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    assert persistent["LustreConfiguration"]["PerUnitStorageThroughput"] == 250
 
 
 def test_an_existing_file_system_gets_no_mount_target() -> None:
@@ -333,6 +405,41 @@ def test_an_existing_file_system_gets_no_mount_target() -> None:
     parameter = DeepLearningCluster.efs_file_system_id.resolve(cluster())
     assert list(parameter.faults("fs-0123456789abcdef0")) == []  # the original's pattern ended at 8 digits
     assert list(parameter.faults("fs-0123456"))
+
+
+@pytest.mark.parametrize(("kind", "ports"), [("efs", {2049}), ("fsx_lustre", {988, 1018})])
+def test_an_existing_file_system_admits_the_nodes_before_they_boot(kind: str, ports: set[int]) -> None:
+    found = resources(storage={"kind": kind, "file_system": "existing"})
+    server, nodes = {"Ref": "FileSystemSecurityGroupId"}, {"Ref": "ClusterSecurityGroup"}
+    outward = {
+        name: each["Properties"]
+        for name, each in found.items()
+        if name.startswith("FileSystem") and "Egress" in name
+    }
+    inward = {
+        name: each["Properties"]
+        for name, each in found.items()
+        if name.startswith("FileSystem") and "Ingress" in name
+    }
+    assert (
+        {each["FromPort"] for each in outward.values()}
+        == {each["FromPort"] for each in inward.values()}
+        == ports
+    )
+    assert all(
+        each["GroupId"] == nodes and each["DestinationSecurityGroupId"] == server for each in outward.values()
+    )
+    assert all(
+        each["GroupId"] == server and each["SourceSecurityGroupId"] == nodes for each in inward.values()
+    )
+    for node in ("Master", "Worker"):
+        assert set(outward) | set(inward) <= set(group(found, node)["DependsOn"])
+
+
+@pytest.mark.parametrize("folder", ["etc", "usr/bin", "/efs", "a//b", ""])
+def test_folders_that_nothing_is_mounted_over(folder: str) -> None:
+    assert list(DeepLearningCluster.efs_mount_point.resolve(cluster()).faults(folder))
+    assert list(DeepLearningCluster.efs_mount_point.resolve(cluster()).faults("etcetera")) == []
 
 
 def test_fsx_sizes_that_are_sold() -> None:

@@ -4,6 +4,7 @@ import base64
 import json
 import logging
 import os
+import uuid
 from typing import Any
 
 import boto3
@@ -59,7 +60,7 @@ def read(table: Any, event: Any) -> Any:
     binary = not isinstance(document, str)
     return {
         "statusCode": 200,
-        "headers": {"Content-Type": item.get("type", "text/plain"), "ETag": etag(item)},
+        "headers": {"Content-Type": item.get("type", "text/plain"), "ETag": quoted(item["etag"])},
         "body": base64.b64encode(bytes(document)).decode() if binary else document,
         "isBase64Encoded": binary,
     }
@@ -72,14 +73,16 @@ def write(table: Any, event: Any) -> Any:
         raise RequestError(413, TOO_LARGE)
     update: Any = {
         "Key": {"id": key},
-        "UpdateExpression": "SET doc = :doc, #type = :type, version = if_not_exists(version, :zero) + :one",
+        "UpdateExpression": "SET doc = :doc, #type = :type, etag = :etag",
         "ExpressionAttributeNames": {"#type": "type"},
-        "ExpressionAttributeValues": {":doc": document, ":type": content_type, ":zero": 0, ":one": 1},
-        "ReturnValues": "UPDATED_NEW",
+        "ExpressionAttributeValues": {":doc": document, ":type": content_type, ":etag": uuid.uuid4().hex},
+        "ReturnValues": "ALL_OLD",
     }
     conditionally(update, event)
-    item = call(table.update_item, update)["Attributes"]
-    return reply(201 if item["version"] == 1 else 200, None, {"ETag": etag(item)})
+    replaced = "Attributes" in call(table.update_item, update)
+    return reply(
+        200 if replaced else 201, None, {"ETag": quoted(update["ExpressionAttributeValues"][":etag"])}
+    )
 
 
 def remove(table: Any, event: Any) -> Any:
@@ -91,18 +94,15 @@ def remove(table: Any, event: Any) -> Any:
 
 
 def conditionally(request: Any, event: Any) -> None:
-    """If-None-Match: * writes only what is new; If-Match writes only over the version the caller has read."""
+    """If-None-Match: * writes only what is new; If-Match writes only over what the caller has read."""
     wanted = header(event, "if-match")
     if header(event, "if-none-match") == "*":
         request["ConditionExpression"] = "attribute_not_exists(id)"
     elif wanted == "*":
         request["ConditionExpression"] = "attribute_exists(id)"
     elif wanted:
-        digits = wanted.strip('"')
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 38):
-            raise RequestError(412, "the resource has another version")
-        request["ConditionExpression"] = "version = :wanted"
-        request.setdefault("ExpressionAttributeValues", {})[":wanted"] = int(digits)
+        request["ConditionExpression"] = "etag = :wanted"
+        request.setdefault("ExpressionAttributeValues", {})[":wanted"] = wanted.strip('"')
 
 
 def call(operation: Any, request: Any) -> Any:
@@ -141,15 +141,10 @@ def body(event: Any) -> str | bytes:
 
 
 def size(key: str, document: str | bytes, content_type: str) -> int:
-    """Bytes of the item as DynamoDB counts them: names, UTF-8 text, and up to 21 bytes for the number."""
+    """Bytes of the item as DynamoDB counts them: names and values, text as UTF-8."""
     raw = document if isinstance(document, bytes) else document.encode()
-    return (
-        len("id" + "doc" + "type" + "version")
-        + len(key.encode())
-        + len(raw)
-        + len(content_type.encode())
-        + 21
-    )
+    names = len("id" + "doc" + "type" + "etag")
+    return names + len(key.encode()) + len(raw) + len(content_type.encode()) + len(uuid.uuid4().hex)
 
 
 def header(event: Any, name: str) -> str | None:
@@ -158,8 +153,8 @@ def header(event: Any, name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name), None)
 
 
-def etag(item: Any) -> str:
-    return f'"{item.get("version", 0)}"'
+def quoted(etag: str) -> str:
+    return f'"{etag}"'
 
 
 def reply(status: int, content: Any, headers: dict[str, str] | None = None) -> Any:
