@@ -6,7 +6,7 @@ BLUEPRINTS := $(RUN) -m blueprints
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup render lint test prove bench docs fix types check new lock
+.PHONY: help setup render lint test prove bench docs fix variants types check new lock
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,7 @@ render: $(READY) ## Render and validate every stack into templates/
 lint: $(READY) ## Lint templates, code and scripts; nothing may be stale
 	@$(BLUEPRINTS) render --check --strict
 	@$(BLUEPRINTS) lint
+	@$(BLUEPRINTS) check
 	@$(BLUEPRINTS) docs --check
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
@@ -45,10 +46,13 @@ fix: $(READY) ## Format code and mend what ruff can
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
+variants: $(READY) ## Lint the variants of every blueprint with cfn-lint
+	@$(RUN) scripts/lint_variants.py
+
 types: $(READY) ## Check types
 	@$(RUN) -m pyright
 
-check: test lint types prove ## All that CI runs
+check: test lint variants types prove ## All that CI runs
 
 new: $(READY) ## Start a blueprint: make new NAME=queue_worker
 	@$(BLUEPRINTS) new $(NAME)

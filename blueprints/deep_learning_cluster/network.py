@@ -21,8 +21,8 @@ SUBNETS_IN_VPC = {
     ]
 }
 SUBNETS_IN_ONE_ZONE = {
-    "Fn::Equals": [
-        {"Fn::ValueOf": ["PublicSubnetId", "AvailabilityZone"]},
+    "Fn::EachMemberEquals": [
+        {"Fn::ValueOfAll": ["AWS::EC2::Subnet::Id", "AvailabilityZone"]},
         {"Fn::ValueOf": ["PrivateSubnetId", "AvailabilityZone"]},
     ]
 }

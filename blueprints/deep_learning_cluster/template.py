@@ -258,6 +258,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             _SCRIPT,
             {
                 "REGION": Ref("AWS::Region"),
+                "URL_SUFFIX": Ref("AWS::URLSuffix"),
                 "STACK_ID": Ref("AWS::StackId"),
                 "SIGNAL_RESOURCE": f"{node.kind}AutoScalingGroup",
                 "NODE_TYPE": node.kind,

@@ -2,9 +2,7 @@
 # Boots one node: address, cluster key, shared file system. Ends every path with one signal to CloudFormation:
 # SUCCESS when all phases are done, FAILURE when one fails, hangs past the deadline or dies. One FAILURE fails the
 # stack, so a worker that fails where fewer than all are needed sends none: the others decide.
-# Values arrive as exported variables: REGION STACK_ID SIGNAL_RESOURCE NODE_TYPE NODES NODES_NEEDED LOGIN_USER
-# LOG_GROUP KEY_PARAMETER BOOT_DEADLINE RETRY_SECONDS ADDRESS_ID STORAGE_KIND STORAGE_SOURCE STORAGE_MOUNT STORAGE_OWNER
-# PROXY_URL PROXY_EXCEPT
+# Values arrive as exported variables, REGION to PROXY_EXCEPT.
 
 export LOG=/var/log/deeplearning-boot.log
 readonly IMDS=http://169.254.169.254/latest
@@ -74,10 +72,10 @@ install_client() {
   local -a packages=(nfs-common)
   if [ "$1" = lustre ]; then
     local site=https://fsx-lustre-client-repo
-    curl -sSf --retry 5 --max-time 60 "$site-public-keys.s3.amazonaws.com/fsx-ubuntu-public-key.asc" -o /etc/apt/keyrings/fsx.asc
+    curl -sSf --retry 5 --max-time 60 "$site-public-keys.s3.$URL_SUFFIX/fsx-ubuntu-public-key.asc" -o /etc/apt/keyrings/fsx.asc
     # shellcheck source=/dev/null
     . /etc/os-release
-    echo "deb [signed-by=/etc/apt/keyrings/fsx.asc] $site.s3.amazonaws.com/ubuntu $VERSION_CODENAME main" > /etc/apt/sources.list.d/fsx.list
+    echo "deb [signed-by=/etc/apt/keyrings/fsx.asc] $site.s3.$URL_SUFFIX/ubuntu $VERSION_CODENAME main" > /etc/apt/sources.list.d/fsx.list
     packages=("lustre-client-modules-$(uname -r)")
   fi
   apt-get -o DPkg::Lock::Timeout=300 update
