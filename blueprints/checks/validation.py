@@ -7,7 +7,8 @@ every render; cfn-lint, which finds more and takes longer, is the gate of `lint`
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from functools import cache as once
 from typing import Any
 
@@ -51,12 +52,25 @@ def _key(source: Source, engine: str) -> str:
 def _validate(sources: list[Source]) -> list[list[Finding]]:
     with sam.Expander([source for source in sources if source.is_sam]) as expander:
         # In this order, so that the engine loads here while the translator loads there.
-        own = [_of_source(source) for source in sources]
+        own = _on_every_core(_of_source, sources)
         expansions = iter(expander.collect())
     return [
         found + _of_expansion(source, next(expansions), found) if source.is_sam else found
         for source, found in zip(sources, own, strict=True)
     ]
+
+
+def _on_every_core(
+    check: Callable[[Source], list[Finding]], sources: Sequence[Source]
+) -> list[list[Finding]]:
+    """Check sources side by side: the engine is one object for all threads, and runs outside of Python's lock."""
+    if len(sources) < 2:
+        return [check(source) for source in sources]
+    from concurrent.futures import ThreadPoolExecutor
+
+    _engine()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(check, sources))
 
 
 def _of_source(source: Source) -> list[Finding]:

@@ -22,7 +22,8 @@ class Config(BaseModel):
     The text under a field is its description in `blueprints show`, in the README and in error messages.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built at first use: a nested model is built within its parent, and never by itself.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 C = TypeVar("C", bound=Config)

@@ -33,7 +33,14 @@ _AMBIGUOUS = re.compile(
 
 _Emit = Callable[[yaml.Event], None]
 
+# The emitter only reads events, so that equal ones may be the same one: half of them are, in a template.
+_START_MAPPING = yaml.MappingStartEvent(None, None, True, flow_style=False)
+_END_MAPPING = yaml.MappingEndEvent()
+_START_SEQUENCE = yaml.SequenceStartEvent(None, None, True, flow_style=False)
+_END_SEQUENCE = yaml.SequenceEndEvent()
 
+
+@lru_cache(maxsize=4096)
 def _scalar(text: str) -> yaml.ScalarEvent:
     if "\n" in text:
         return yaml.ScalarEvent(None, None, (False, True), text, style=_block(text))
@@ -42,6 +49,11 @@ def _scalar(text: str) -> yaml.ScalarEvent:
 
 
 @lru_cache(maxsize=4096)
+def _tagged(tag: str, text: str) -> yaml.ScalarEvent:
+    style = _block(text) if "\n" in text else None if text else "'"
+    return yaml.ScalarEvent(None, tag, (False, False), text, style=style)
+
+
 def _appearance(text: str) -> tuple[bool, str | None]:
     """Whether a reader takes the bare text for text, and the quotes it needs if some reader might not."""
     if _AMBIGUOUS.fullmatch(text):
@@ -72,10 +84,15 @@ def _value(emit: _Emit, value: Any) -> None:
     elif isinstance(value, list):
         _sequence(emit, cast("list[Any]", value), None)
     else:
-        text = json.dumps(value)
-        if isinstance(value, float) and "." not in text:
-            text = text.replace("e", ".0e")  # without a dot it is text to a reader of YAML 1.1
-        emit(yaml.ScalarEvent(None, None, (True, False), text))
+        emit(yaml.ScalarEvent(None, None, (True, False), _number(value)))
+
+
+def _number(value: object) -> str:
+    if type(value) is int:
+        return str(value)
+    text = json.dumps(value)
+    # Without a dot it is text to a reader of YAML 1.1.
+    return text.replace("e", ".0e") if isinstance(value, float) and "." not in text else text
 
 
 def _mapping(emit: _Emit, mapping: Mapping[str, Any]) -> None:
@@ -87,18 +104,18 @@ def _mapping(emit: _Emit, mapping: Mapping[str, Any]) -> None:
 
 
 def _entries(emit: _Emit, mapping: Mapping[str, Any], tag: str | None) -> None:
-    emit(yaml.MappingStartEvent(None, tag, tag is None, flow_style=False))
+    emit(yaml.MappingStartEvent(None, tag, False, flow_style=False) if tag else _START_MAPPING)
     for key, value in mapping.items():
         emit(_scalar(key))
         _value(emit, value)
-    emit(yaml.MappingEndEvent())
+    emit(_END_MAPPING)
 
 
 def _sequence(emit: _Emit, items: Sequence[Any], tag: str | None) -> None:
-    emit(yaml.SequenceStartEvent(None, tag, tag is None, flow_style=False))
+    emit(yaml.SequenceStartEvent(None, tag, False, flow_style=False) if tag else _START_SEQUENCE)
     for each in items:
         _value(emit, each)
-    emit(yaml.SequenceEndEvent())
+    emit(_END_SEQUENCE)
 
 
 def _short(emit: _Emit, key: str, value: Any) -> bool:
@@ -108,8 +125,7 @@ def _short(emit: _Emit, key: str, value: Any) -> bool:
         parts = cast("list[Any]", value)
         value = ".".join(parts) if all(isinstance(part, str) for part in parts) else parts
     if isinstance(value, str):
-        style = _block(value) if "\n" in value else None if value else "'"
-        emit(yaml.ScalarEvent(None, tag, (False, False), value, style=style))
+        emit(_tagged(tag, value))
     elif not key.startswith("Fn::"):
         return False
     elif isinstance(value, list):
