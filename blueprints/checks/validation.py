@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache as once
 from typing import Any
@@ -68,7 +69,6 @@ def _on_every_core(
         return [check(source) for source in sources]
     from concurrent.futures import ThreadPoolExecutor
 
-    _engine()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(check, sources))
 
@@ -126,6 +126,9 @@ def _engines() -> Any:
     return cloudformation_validate
 
 
+_BUILDING = threading.Lock()
+
+
 @once
 def _engine() -> Any:
     """One engine a process: it compiles its rules when it is built."""
@@ -142,7 +145,9 @@ def _diagnosed(source: Source) -> list[Finding]:
         severity_level=engines.Severity.WARN, detail_level=engines.DetailLevel.STANDARD
     )
     try:
-        report: Any = _engine().validate_template(content, config)
+        with _BUILDING:
+            engine = _engine()
+        report: Any = engine.validate_template(content, config)
     except (engines.ValidationError, ValueError) as error:
         return [_own(source, "F0000", f"cannot be validated: {' '.join(str(error).split())}")]
     found = {_finding(source, diagnostic) for diagnostic in report.diagnostics}
