@@ -1,5 +1,5 @@
 #!/bin/bash
-# shellcheck over every shell script that git knows or would add.
+# Every shell script that git knows or would add, through shellcheck.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 git ls-files -z --cached --others --exclude-standard -- '*.sh' .ci/run | xargs -0 .venv/bin/shellcheck --severity=style
