@@ -7,11 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from awacs import cloudformation as cloudformation_actions
-from awacs import ec2 as ec2_actions
-from awacs import ssm as ssm_actions
-from awacs import ssmmessages as session_actions
-from awacs.aws import Condition, StringEquals
 from troposphere import (
     Equals,
     GetAtt,
@@ -23,7 +18,6 @@ from troposphere import (
     Sub,
     autoscaling,
     ec2,
-    iam,
     logs,
 )
 
@@ -31,7 +25,7 @@ from ..blocks import functions, roles
 from ..blocks.properties import given
 from ..blocks.user_data import user_data
 from ..core import Blueprint
-from . import network, nodes, storage
+from . import network, nodes, permissions, storage
 from .config import CapacityBlock, ClusterConfig, Efs, FsxLustre, OnDemand, Reservation
 from .parameters import ClusterParameters
 
@@ -252,7 +246,15 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self, node: nodes.Node, shared: Shared, address: ec2.EIP | None, placement: ec2.PlacementGroup | None
     ) -> ec2.LaunchTemplate:
         """A node with the role of its kind and the user data that boots it."""
-        role = self.add(self.role(node, shared, address))
+        role = self.add(
+            permissions.node_role(
+                node.kind,
+                self.key_parameter(shared.key),
+                shared.log_group,
+                address,
+                sessions=self.config.access == "session_manager",
+            )
+        )
         profile = self.add(roles.instance_profile(f"{node.kind}InstanceProfile", role))
         data = user_data(
             _SCRIPT,
@@ -302,31 +304,6 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             return nodes.reserved(capacity, self.capacity_reservation_id)
         return {}
 
-    def role(self, node: nodes.Node, shared: Shared, address: ec2.EIP | None) -> iam.Role:
-        """What a node may do: say how its boot went, read the cluster's key, and as master take its address."""
-        granted = [
-            roles.allow(cloudformation_actions.SignalResource, on=Ref("AWS::StackId")),
-            roles.allow(
-                ssm_actions.GetParameter, on=roles.arn("ssm", "parameter", self.key_parameter(shared.key))
-            ),
-            roles.write_logs(GetAtt(shared.log_group, "Arn")),
-        ]
-        if address:
-            granted += self.take_address(node, address)
-        if self.config.access == "session_manager":
-            granted.append(_session_manager())
-        return roles.role(f"{node.kind}Role", "ec2", granted)
-
-    def take_address(self, node: nodes.Node, address: ec2.EIP) -> list[roles.Grant]:
-        """Associate this one address, with this cluster's nodes alone."""
-        action = ec2_actions.AssociateAddress
-        own = Condition(StringEquals({"ec2:ResourceTag/Cluster": Ref("AWS::StackName")}))
-        return [
-            roles.allow(action, on=roles.arn("ec2", "elastic-ip", GetAtt(address, "AllocationId"))),
-            roles.allow(action, on=[roles.arn("ec2", "instance", "*"), roles.arn("ec2", "network-interface", "*")],
-                        condition=own),
-        ]  # fmt: skip
-
     # Outputs
 
     def access_outputs(self, admin: ec2.SecurityGroup | None, address: ec2.EIP | None) -> None:
@@ -363,14 +340,3 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self.output("FileSystemMountPoint", files.mount_point, "Folder where every node has it.")
         if files.kind == "efs" and files.new:
             self.output("MountTargetID", Ref(files.ready[0]), "Mount target of the file system.")
-
-
-def _session_manager() -> roles.Grant:
-    return roles.allow_everywhere(
-        ssm_actions.UpdateInstanceInformation,
-        session_actions.CreateControlChannel,
-        session_actions.CreateDataChannel,
-        session_actions.OpenControlChannel,
-        session_actions.OpenDataChannel,
-        because="Session Manager's agent actions name no resource; each reaches the caller's own instance alone",
-    )
