@@ -26,8 +26,8 @@ _REVISION = "1"
 
 # Beyond the defaults: deletion policies of what holds data, retention of what is stored, and portable ARNs.
 # Not asked for: I4010, metadata for a console feature that says nothing about whether a stack works.
-_INCLUDE = ("I3011", "I3013", "I3042")
-_IGNORE = ("I4010",)
+INCLUDED = ("I3011", "I3013", "I3042")
+IGNORED = ("I4010",)
 
 # In a SAM source `${Function.Alias}` within Fn::Sub is right, and these rules know no such attribute; they
 # judge what the translator has made of it.
@@ -51,7 +51,7 @@ def lint(sources: Sequence[Source], cache: Cache, regions: Sequence[str] = DEFAU
 
 def _key(source: Source, regions: tuple[str, ...]) -> str:
     translator = version(sam.DISTRIBUTION) if source.is_sam else ""
-    rules = ",".join((*_INCLUDE, "-", *_IGNORE))
+    rules = ",".join((*INCLUDED, "-", *IGNORED))
     return key("lint", _REVISION, version(DISTRIBUTION), translator, rules, ",".join(regions), source.text)
 
 
@@ -121,8 +121,8 @@ def _linter(regions: tuple[str, ...]) -> tuple[Any, Any]:
     # Merging, because otherwise our lists would displace those in a template's own Metadata.
     config = ConfigMixIn(
         regions=list(regions),
-        include_checks=list(_INCLUDE),
-        ignore_checks=list(_IGNORE),
+        include_checks=list(INCLUDED),
+        ignore_checks=list(IGNORED),
         merge_configs=True,
     )
     # Results are cached and shared, so a .cfnlintrc of whoever runs this must not have a say.

@@ -216,3 +216,15 @@ def test_warm_cache_loads_no_linter(faulty: Source, sam: Source, tmp_path: Path)
         check=True,
     )
     assert done.stdout.split() == ["1"]
+
+
+def test_the_committed_configuration_makes_the_same_choices() -> None:
+    """Editors and the cfn-lint command read .cfnlintrc; what `blueprints lint` asks for stands in the module."""
+    import yaml
+
+    from blueprints.checks.lint import IGNORED, INCLUDED
+
+    settings = yaml.safe_load((Path(__file__).parent.parent.parent / ".cfnlintrc").read_text())
+    assert tuple(settings["include_checks"]) == INCLUDED
+    assert tuple(settings["ignore_checks"]) == IGNORED
+    assert settings["non_zero_exit_code"] == "warning"
