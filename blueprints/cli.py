@@ -216,7 +216,7 @@ def check(
     checked. Without one, all rendered templates are.
     """
     from .checks.cache import Cache, default_folder
-    from .checks.check import examine
+    from .checks.check import UNREADABLE, examine
 
     files = [Path(name) for name in templates if Path(name).is_file()]
     names = [name for name in templates if not Path(name).is_file()]
@@ -230,6 +230,8 @@ def check(
         click.echo(json.dumps([each.to_dict() for each in found], indent=2))
     else:
         _tell(_fault(each) for each in found)
+    if any(each.rule == UNREADABLE for each in found):
+        sys.exit(_BAD_INPUT)
     if found:
         sys.exit(_STALE)
     if style == "text":

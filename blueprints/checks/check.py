@@ -21,6 +21,7 @@ from .tools import version
 ENGINE = "blueprints"
 MODEL = "cloudformation-validate"
 LARGEST = 1_000_000
+UNREADABLE = "CB000"  # no template to check; every other id is a check's
 
 
 @dataclass(frozen=True)
@@ -119,11 +120,11 @@ def _examine(sources: list[Source]) -> list[list[Finding]]:
 def _of(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:
     refused = _refused(source)
     if refused:
-        return [Finding(source.name, 1, "CB000", "error", "", refused, ENGINE)]
+        return [Finding(source.name, 1, UNREADABLE, "error", "", refused, ENGINE)]
     try:
         return run(source, chosen)
     except TemplateError as error:
-        return [Finding(source.name, 1, "CB000", "error", "", f"no template: {error}; mend it", ENGINE)]
+        return [Finding(source.name, 1, UNREADABLE, "error", "", f"{error}; it cannot be checked", ENGINE)]
 
 
 def _refused(source: Source) -> str:

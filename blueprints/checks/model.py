@@ -13,7 +13,10 @@ from functools import cached_property
 from typing import Any, cast
 
 from .finding import Source
-from .template import load
+from .template import TemplateError, load
+
+# CloudFormation's quota. The engine's time grows with the square of the resources, so more never reach it.
+MOST_RESOURCES = 500
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,9 @@ class Model:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.raw = load(source.text)
+        count = len(self.section("Resources"))
+        if count > MOST_RESOURCES:
+            raise TemplateError(f"{count} resources; CloudFormation takes {MOST_RESOURCES}")
         self._engine = _engine_model(source.text)
 
     @cached_property
@@ -173,7 +179,10 @@ def _engine_model(text: str) -> Any:
     import cloudformation_validate  # half a tenth of a second; only a check pays it
 
     engine: Any = cloudformation_validate
-    return engine.TemplateModel(engine.TemplateContent(text.removeprefix("\ufeff"), "template"))
+    try:
+        return engine.TemplateModel(engine.TemplateContent(text.removeprefix("\ufeff"), "template"))
+    except engine.ValidationError as error:
+        raise TemplateError(" ".join(str(error).split())) from error
 
 
 def _resolved_properties(raw: Mapping[str, Any], resource: Any) -> Mapping[str, Any]:
