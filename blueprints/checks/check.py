@@ -15,12 +15,11 @@ from . import sam
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .model import Model
-from .template import TemplateError
+from .template import MOST_BYTES, TemplateError
 from .tools import version
 
 ENGINE = "blueprints"
 MODEL = "cloudformation-validate"
-LARGEST = 1_000_000
 UNREADABLE = "CB000"  # no template to check; every other id is a check's
 
 
@@ -130,8 +129,8 @@ def _of(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:
 def _refused(source: Source) -> str:
     """Why a text is not even read: the model's time grows with the square of the resources."""
     size = len(source.text.encode("utf-8", "surrogatepass"))
-    if size > LARGEST:
-        return f"a body of {size:,} bytes; CloudFormation takes {LARGEST:,}"
+    if size > MOST_BYTES:
+        return f"a body of {size:,} bytes; CloudFormation takes {MOST_BYTES:,}"
     return ""
 
 

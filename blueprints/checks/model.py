@@ -13,10 +13,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from .finding import Source
-from .template import TemplateError, load
-
-# CloudFormation's quota. The engine's time grows with the square of the resources, so more never reach it.
-MOST_RESOURCES = 500
+from .template import MOST_RESOURCES, TemplateError, load
 
 
 @dataclass(frozen=True)
@@ -134,9 +131,8 @@ class Model:
             yield Opaque(raw) if any(key.startswith("Fn::") for key in entries) else raw
 
     def _parameter(self, name: str) -> Iterator[Any]:
-        declared = self.section("Parameters").get(name)
-        if isinstance(declared, Mapping) and ("AllowedValues" in declared or "Default" in declared):
-            known = cast("Mapping[str, Any]", declared)
+        known = self.parameters.get(name, {})
+        if "AllowedValues" in known or "Default" in known:
             allowed = known.get("AllowedValues")
             yield from cast("list[Any]", allowed) if isinstance(allowed, list) else [known.get("Default")]
         elif name != "AWS::NoValue":

@@ -7,6 +7,11 @@ from typing import Any, cast
 
 import yaml
 
+# CloudFormation User Guide, "Quotas": a body in S3, and resources. The validator's time grows with the square of the
+# resources (20,000 take minutes), so what no stack may hold never reaches it.
+MOST_BYTES = 1_000_000
+MOST_RESOURCES = 500
+
 _Node = yaml.MappingNode | yaml.SequenceNode | yaml.ScalarNode
 
 

@@ -16,17 +16,13 @@ from typing import Any
 from . import sam
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
+from .template import MOST_BYTES, MOST_RESOURCES, TemplateError, load
 from .tools import version
 
 DISTRIBUTION = "cloudformation-validate"
 
 # Part of the cache key: raise it when anything below changes what is reported.
 _REVISION = "1"
-
-# CloudFormation's own limits. The engine's time grows with the square of the resources (20,000 take minutes),
-# so what no stack may hold never reaches it.
-_MOST_BYTES = 1_000_000
-_MOST_RESOURCES = 500
 
 # Rules about names of resources. In a SAM source they fire on what only the translator will create
 # (`Fn.Version`, `FnUrl`, `FnRole`); in its expansion the same references are checked against what is there.
@@ -97,18 +93,16 @@ def _findings(source: Source) -> list[Finding]:
 
 def _oversize(source: Source) -> Finding | None:
     size = len(source.text.encode("utf-8", "surrogatepass"))
-    if size > _MOST_BYTES:
-        return _own(source, "E1002", f"the body has {size} bytes; CloudFormation takes {_MOST_BYTES}")
+    if size > MOST_BYTES:
+        return _own(source, "E1002", f"the body has {size} bytes; CloudFormation takes {MOST_BYTES}")
     # A resource cannot do without the word, so only templates that have it often are counted by parsing.
-    count = _resources(source.text) if source.text.count("Type") > _MOST_RESOURCES else 0
-    if count > _MOST_RESOURCES:
-        return _own(source, "E3010", f"{count} resources; CloudFormation takes {_MOST_RESOURCES}")
+    count = _resources(source.text) if source.text.count("Type") > MOST_RESOURCES else 0
+    if count > MOST_RESOURCES:
+        return _own(source, "E3010", f"{count} resources; CloudFormation takes {MOST_RESOURCES}")
     return None
 
 
 def _resources(text: str) -> int:
-    from .template import TemplateError, load
-
     try:
         return len(load(text).get("Resources") or ())
     except (TemplateError, TypeError):

@@ -14,13 +14,14 @@ from typing import Any, cast
 
 from ..check import Hit, at, check
 from ..model import Model, arms, entries, function, items, nodes
+from ..template import MOST_RESOURCES
 
 INLINE_BODY = 51_200
 USER_DATA = 16_384
 INLINE_POLICIES = 10_240
 _ENVIRONMENT = 4_096
 _DESCRIPTION = 1_024
-_ENTRIES = {"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+_ENTRIES = {"Resources": MOST_RESOURCES, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 _NEAR = 0.9
 
 # Taken for what has no bound of its own: an id, an ARN, a parameter that takes any text
