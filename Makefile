@@ -6,7 +6,7 @@ BLUEPRINTS := $(RUN) -m blueprints
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup render lint test prove bench docs fix variants types check new lock
+.PHONY: help setup render lint test prove bench docs fix variants types foreign check new lock
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,10 @@ variants: $(READY) ## Lint the variants of every blueprint with cfn-lint
 types: $(READY) ## Check types
 	@$(RUN) -m pyright
 
-check: test lint variants types prove ## All that CI runs
+foreign: $(READY) ## Run Guard, checkov, CDK, CFNgin and Sceptre over our templates; ONLY=name for one
+	@$(RUN) -m scripts.foreign
+
+check: test lint variants types foreign prove ## All that CI runs
 
 new: $(READY) ## Start a blueprint: make new NAME=queue_worker
 	@$(BLUEPRINTS) new $(NAME)

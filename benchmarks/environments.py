@@ -1,5 +1,6 @@
 """Makes the environments of the tools we are compared with, under `build/bench/`.
 
+The CDK for Python, and the version of the CDK, are those of `make foreign`, under `build/foreign/`.
 The versions are those that were seen to work together. What cannot be had is told in a line, and left out.
 """
 
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from .places import ASSEMBLY, CDK_CLI, CDK_PYTHON, JSII_CACHE, NODE
+from scripts.foreign import environments
+
+from .places import ASSEMBLY, BENCH, CDK_CLI, JSII_CACHE, NODE
 from .processes import attempt, say
 
-AWS_CDK_LIB = "2.275.0"
-CONSTRUCTS = "10.8.1"
+# The CDK itself is the one that `make foreign` reads our templates with.
+AWS_CDK_LIB = environments.pinned("cdk", "aws-cdk-lib")
+CONSTRUCTS = environments.pinned("cdk", "constructs")
 # The CLI counts by itself, and each reads assemblies only up to some aws-cdk-lib: 3.0.0 refuses this one's.
 CDK_CLI_VERSION = "2.1148.1"
 
@@ -42,13 +46,16 @@ def prepare() -> Environments:
         found.missing.append("Node: no `node` on the path, so neither `cdk synth` nor a CDK app can run")
     # jsii runs the Python app's constructs in Node, and the generator reads class names from the npm package.
     if found.cli and _attempt(found, "aws-cdk-lib for Python", _python_with_index):
-        found.python = CDK_PYTHON / "bin" / "python"
+        found.python = environments.python("cdk")
     return found
 
 
 def _attempt(found: Environments, what: str, install: Callable[[], None]) -> bool:
     try:
         install()
+    except environments.UnavailableError as error:
+        found.missing.append(f"{what}: cannot be installed: {error}")
+        return False
     except (OSError, CalledProcessError) as error:
         told = error.stderr if isinstance(error, CalledProcessError) else str(error)
         lines = [line for line in (told or "").strip().splitlines() if line.strip()]
@@ -70,23 +77,9 @@ def _install_node() -> None:
 
 
 def _python_with_index() -> None:
-    _install_python()
+    python = environments.python("cdk")
     if not any(JSII_CACHE.glob(_INDEX)):
-        _warm_jsii()
-
-
-def _install_python() -> None:
-    stamp = CDK_PYTHON / "installed"
-    wanted = [f"aws-cdk-lib=={AWS_CDK_LIB}", f"constructs=={CONSTRUCTS}"]
-    if stamp.is_file() and stamp.read_text().split() == wanted:
-        return
-    say(f"pip install in {CDK_PYTHON.name}: {', '.join(wanted)}")
-    CDK_PYTHON.parent.mkdir(parents=True, exist_ok=True)
-    _quietly([sys.executable, "-m", "venv", "--clear", str(CDK_PYTHON)], CDK_PYTHON.parent)
-    _quietly(
-        [str(CDK_PYTHON / "bin" / "python"), "-m", "pip", "install", "--quiet", *wanted], CDK_PYTHON.parent
-    )
-    stamp.write_text("\n".join(wanted))
+        _warm_jsii(python)
 
 
 # jsii reads its description of aws-cdk-lib from an index, which a worker of its own makes beside the app. An app
@@ -103,11 +96,11 @@ while not any(pathlib.Path(sys.argv[1]).glob(sys.argv[2])):
 """
 
 
-def _warm_jsii() -> None:
+def _warm_jsii(python: Path) -> None:
     say("jsii: waiting for its index of aws-cdk-lib")
     env = {"JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(JSII_CACHE)}
-    argv = [str(CDK_PYTHON / "bin" / "python"), "-c", _WAIT_FOR_INDEX, str(JSII_CACHE), _INDEX]
-    attempt(argv, env, CDK_PYTHON).check_returncode()
+    argv = [str(python), "-c", _WAIT_FOR_INDEX, str(JSII_CACHE), _INDEX]
+    attempt(argv, env, BENCH).check_returncode()
 
 
 def _quietly(argv: Sequence[str], cwd: Path) -> None:

@@ -20,7 +20,6 @@ LOGS = BENCH / "logs"
 RESULT = BENCH / "result.md"
 
 NODE = BENCH / "node"
-CDK_PYTHON = BENCH / "cdk-python"
 JSII_CACHE = BENCH / "jsii-cache"
 ASSEMBLY = NODE / "node_modules" / "aws-cdk-lib" / ".jsii.gz"
 CDK_CLI = NODE / "node_modules" / ".bin" / "cdk"
