@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from awacs import dynamodb as grants
 from awacs.aws import Action
 from pydantic import Field, model_validator
-from troposphere import GetAtt, Ref, Sub, awslambda, dynamodb, iam, logs
+from troposphere import GetAtt, Ref, Sub, apigatewayv2, awslambda, dynamodb, iam, logs
 from troposphere import constants as aws
 from troposphere import serverless as sam
 
@@ -18,6 +19,21 @@ from ..core import Blueprint, Config, ConfigError, Parameter
 
 _PATH = "/resource/{resourceId}"
 _CODE = Path(__file__).parent / "functions" / "resource.py"
+
+# API Gateway Developer Guide, "Customize HTTP API access logs". What never reaches a function, because it was refused
+# or throttled, is told here and nowhere else.
+_ACCESS = {
+    "requestId": "$context.requestId",
+    "requestTime": "$context.requestTime",
+    "sourceIp": "$context.identity.sourceIp",
+    "routeKey": "$context.routeKey",
+    "path": "$context.path",
+    "status": "$context.status",
+    "responseLength": "$context.responseLength",
+    "error": "$context.error.message",
+    "authorizerError": "$context.authorizer.error",
+    "integrationError": "$context.integrationErrorMessage",
+}
 
 
 class CrudConfig(Config):
@@ -38,7 +54,7 @@ class CrudConfig(Config):
     """Requests that may arrive at once above the steady rate."""
 
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
-    """Days that the functions' logs are kept."""
+    """Days that logs are kept, the API's and the functions'."""
 
     @model_validator(mode="after")
     def _open_for_a_reason(self) -> CrudConfig:
@@ -91,13 +107,13 @@ class CrudApi(Blueprint[CrudConfig]):
 
     def build(self) -> None:
         table = self.add(self.table())
-        api = self.add(self.api())
+        api = self.add(self.api(self.add(self.log_group("HttpApi"))))
         for name, action in (
             ("Get", grants.GetItem),
             ("Put", grants.UpdateItem),
             ("Delete", grants.DeleteItem),
         ):
-            log_group = self.add(self.log_group(name))
+            log_group = self.add(self.log_group(f"{name}Function"))
             role = self.add(self.role(name, table, log_group, action))
             self.add(self.function(name, api, table, role, log_group))
         self.output("ApiUrl", self.url(api), "Address below which documents are kept: add a slash and an id.")
@@ -124,8 +140,8 @@ class CrudApi(Blueprint[CrudConfig]):
             SSEEnabled=True, SSEType="KMS", **given(KMSMasterKeyId=self.encryption_key)
         )
 
-    def api(self) -> sam.HttpApi:
-        """The API, throttled as a whole."""
+    def api(self, log_group: logs.LogGroup) -> sam.HttpApi:
+        """The API, throttled as a whole; each request leaves one line of JSON in its log."""
         throttle = sam.RouteSettings(
             ThrottlingBurstLimit=self.config.burst, ThrottlingRateLimit=self.config.requests_per_second
         )
@@ -133,6 +149,9 @@ class CrudApi(Blueprint[CrudConfig]):
         return sam.HttpApi(
             "HttpApi",
             StageName=self.stage_name,
+            AccessLogSettings=apigatewayv2.AccessLogSettings(
+                DestinationArn=GetAtt(log_group, "Arn"), Format=json.dumps(_ACCESS)
+            ),
             DefaultRouteSettings=throttle,
             **given(Auth=self.authorizer(), Metadata=reason),
         )
@@ -150,10 +169,8 @@ class CrudApi(Blueprint[CrudConfig]):
         return _Auth(Authorizers={"Jwt": tokens}, DefaultAuthorizer="Jwt")
 
     def log_group(self, name: str) -> logs.LogGroup:
-        """Where one function writes."""
-        return functions.log_group(
-            f"{name}FunctionLogGroup", self.config.log_retention_days, self.encryption_key
-        )
+        """Where the API or one function writes."""
+        return functions.log_group(f"{name}LogGroup", self.config.log_retention_days, self.encryption_key)
 
     def role(self, name: str, table: dynamodb.Table, log_group: logs.LogGroup, action: Action) -> iam.Role:
         """What one function may do: its operation on this table, and its own logs."""

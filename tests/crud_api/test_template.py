@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -97,6 +98,19 @@ def test_logs_end_with_the_stack_and_are_kept_as_asked() -> None:
     group = resources(CrudConfig(auth="iam", log_retention_days=7))["GetFunctionLogGroup"]
     assert group["Properties"] == {"RetentionInDays": 7}
     assert group["DeletionPolicy"] == "Delete"
+
+
+def test_the_api_logs_every_request_as_a_line_of_json() -> None:
+    found = resources(CrudConfig(auth="iam", log_retention_days=7))
+    settings = found["HttpApi"]["Properties"]["AccessLogSettings"]
+    assert settings["DestinationArn"] == {"Fn::GetAtt": ["HttpApiLogGroup", "Arn"]}
+    line = json.loads(settings["Format"])
+    assert "\n" not in settings["Format"]
+    # API Gateway, "AccessLogSettings": the format must include $context.requestId.
+    assert line["requestId"] == "$context.requestId"
+    assert {"sourceIp", "status", "error", "authorizerError"} <= line.keys()
+    assert all(value.startswith("$context.") for value in line.values())
+    assert found["HttpApiLogGroup"]["Properties"] == {"RetentionInDays": 7}
 
 
 def test_the_outputs_lead_to_the_api_and_the_table() -> None:
