@@ -22,7 +22,7 @@ DISTRIBUTION = "cfn-lint"
 DEFAULT_REGIONS = ("us-east-1",)
 
 # Part of the cache key: raise it when anything below changes what is reported.
-_REVISION = "1"
+_REVISION = "2"
 
 # Beyond the defaults: deletion policies of what holds data, retention of what is stored, and portable ARNs.
 # Not asked for: I4010, metadata for a console feature that says nothing about whether a stack works.

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from .finding import Finding, Source
+from .packaged import package, parameters
 from .tools import version
 
 if TYPE_CHECKING:
@@ -194,18 +195,13 @@ def _expand(text: str) -> dict[str, Any]:
 
 def _translate(template: dict[str, Any]) -> dict[str, Any]:
     from samtranslator.parser.parser import Parser
-    from samtranslator.plugins.application.serverless_app_plugin import ServerlessAppPlugin
     from samtranslator.translator.translator import Translator
 
-    translator = Translator(
-        None,
-        Parser(),
-        plugins=[ServerlessAppPlugin(sar_client_creator=_refuse_network)],
-        boto_session=cast("Any", _Session()),
-    )
+    package(template)
+    translator = Translator(None, Parser(), boto_session=cast("Any", _Session()))
     return translator.translate(
         template,
-        {},
+        parameters(template),
         passthrough_metadata=True,  # so that checks a resource declares as ignored stay ignored
         get_managed_policy_map=dict,
     )
@@ -215,10 +211,6 @@ class _Session:
     """All that the translator asks of a boto3 session; a real one would look for credentials."""
 
     region_name = _REGION
-
-
-def _refuse_network() -> Any:
-    raise RuntimeError("applications of the Serverless Application Repository cannot be expanded offline")
 
 
 def _beyond_author(source: dict[str, Any], template: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from .tools import version
 DISTRIBUTION = "cloudformation-validate"
 
 # Part of the cache key: raise it when anything below changes what is reported.
-_REVISION = "1"
+_REVISION = "2"
 
 # Rules about names of resources. In a SAM source they fire on what only the translator will create
 # (`Fn.Version`, `FnUrl`, `FnRole`); in its expansion the same references are checked against what is there.

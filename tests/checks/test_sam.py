@@ -78,13 +78,7 @@ def test_one_batch_expands_what_it_can_and_says_why_not_of_the_rest(
 ) -> None:
     broken = Source("broken.yaml", "Transform: [")
     odd = Source("odd.yaml", f"Transform: {NAME}\nResources:\n  F:\n    Type: AWS::Serverless::Function\n")
-    shop = Source(
-        "shop.yaml",
-        f"Transform: {NAME}\nResources:\n  A:\n    Type: AWS::Serverless::Application\n    Properties:\n"
-        "      Location: {ApplicationId: 'arn:aws:serverlessrepo:us-east-1:1:applications/a', "
-        "SemanticVersion: 1.0.0}\n",
-    )
-    found = expansion.expand([sam, sam_misspelt, sam_bad_policy, broken, odd, shop])
+    found = expansion.expand([sam, sam_misspelt, sam_bad_policy, broken, odd])
 
     resources = json.loads(found["sam.yaml"].text or "")["Resources"]
     assert {"Function", "FunctionRole", "FunctionAliaslive", "FunctionUrl", "Table"} <= resources.keys()
@@ -95,12 +89,86 @@ def test_one_batch_expands_what_it_can_and_says_why_not_of_the_rest(
     assert "Resources.Table" not in found["sam.yaml"].beyond_author
 
     failures = {name: " ".join(made.errors) for name, made in found.items() if made.text is None}
-    assert failures.keys() == {"misspelt.yaml", "policy.yaml", "broken.yaml", "odd.yaml", "shop.yaml"}
+    assert failures.keys() == {"misspelt.yaml", "policy.yaml", "broken.yaml", "odd.yaml"}
     assert "Memroy" in failures["misspelt.yaml"]
     assert "Policy at index 0" in failures["policy.yaml"]
     assert "cannot be read" in failures["broken.yaml"]
-    assert "offline" in failures["shop.yaml"]
     assert not [text for text in failures.values() if "Traceback" in text or "\n" in text]
+
+
+BEFORE_UPLOAD = f"""\
+Transform: {NAME}
+Parameters:
+  Bucket: {{Type: String}}
+  Stage: {{Type: String, AllowedValues: [beta, prod]}}
+Globals:
+  Function: {{Runtime: python3.13, Handler: index.handler, CodeUri: src/}}
+Resources:
+  Shared:
+    Type: AWS::Serverless::Function
+    Properties: {{Timeout: 3}}
+  Own:
+    Type: AWS::Serverless::Function
+    Properties: {{CodeUri: own/, AutoPublishAlias: !Ref Stage}}
+  PutTogether:
+    Type: AWS::Serverless::Function
+    Properties: {{CodeUri: !Sub "s3://${{Bucket}}/code.zip"}}
+  Uploaded:
+    Type: AWS::Serverless::Function
+    Properties: {{CodeUri: {{Bucket: !Ref Bucket, Key: code.zip}}}}
+  Layer:
+    Type: AWS::Serverless::LayerVersion
+    Properties: {{ContentUri: layer/}}
+  Flow:
+    Type: AWS::Serverless::StateMachine
+    Properties: {{DefinitionUri: flow.asl.json}}
+  Nested:
+    Type: AWS::Serverless::Application
+    Properties: {{Location: nested.yaml}}
+  Shop:
+    Type: AWS::Serverless::Application
+    Properties:
+      Location: {{ApplicationId: 'arn:aws:serverlessrepo:us-east-1:1:applications/a', SemanticVersion: 1.0.0}}
+"""
+
+IMAGES = f"""\
+Transform: {NAME}
+Resources:
+  Built:
+    Type: AWS::Serverless::Function
+    Metadata: {{DockerContext: ., Dockerfile: Dockerfile}}
+    Properties: {{PackageType: Image}}
+  Zipped:
+    Type: AWS::Serverless::Function
+    Properties: {{Runtime: python3.13, Handler: index.handler}}
+"""
+
+
+def test_code_that_is_not_uploaded_yet_is_no_fault() -> None:
+    before, images = expansion.expand(
+        [Source("before.yaml", BEFORE_UPLOAD), Source("i.yaml", IMAGES)]
+    ).values()
+    assert before.errors == images.errors == ()
+    made = json.loads(before.text or "")["Resources"]
+    assert made["Uploaded"]["Properties"]["Code"] == {"S3Bucket": {"Ref": "Bucket"}, "S3Key": "code.zip"}
+    assert [each for each in made.values() if each["Type"] == "AWS::Lambda::Alias"]
+    assert made["Nested"]["Type"] == made["Shop"]["Type"] == "AWS::CloudFormation::Stack"
+    assert {"ImageUri"} == json.loads(images.text or "")["Resources"]["Built"]["Properties"]["Code"].keys()
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (
+            "Type: AWS::Serverless::Application\n    Properties: {Location: {ApplicationId: a}}",
+            "SemanticVersion",
+        ),
+        ("Type: AWS::Serverless::LayerVersion\n    Properties: {LayerName: a}", "ContentUri"),
+    ],
+)
+def test_what_uploading_does_not_mend_stays_a_fault(written: str, said: str) -> None:
+    source = Source("t.yaml", f"Transform: {NAME}\nResources:\n  A:\n    {written}\n")
+    assert said in " ".join(expansion.expand([source])["t.yaml"].errors)
 
 
 def test_no_sources_start_no_child(monkeypatch: pytest.MonkeyPatch) -> None:

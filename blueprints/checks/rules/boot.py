@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -34,6 +34,7 @@ _MAY_FAIL = re.compile(
 )
 _FETCHES = re.compile(r"\b(?:curl|wget|aws s3|git clone|cfn-init|ansible|source|bash /|sh /|python3? /)")
 _ERREXIT = re.compile(r"^[ \t]*set (?:-\S+ )*-\w*e|^[ \t]*set .*-o errexit|^#!\S+(?: +\S+)*? +-\w*e", re.M)
+_PIPED = re.compile(r"(?<!\|)\|(?![|&])")
 _METADATA = "169.254.169.254"
 _WITHOUT_HELPERS = re.compile(
     r"/aws/service/(?:canonical/ubuntu|debian|ecs/optimized-ami|ami-amazon-linux-latest/al2023-ami-minimal)"
@@ -123,13 +124,21 @@ def waits(model: Model, resource: Resource) -> bool:
 
 def _awaited(model: Model, resource: Resource, boot: str) -> bool:
     """Whether anything waits for what this boot script says: the resource, a condition, one that it names."""
-    if waits(model, resource) or model.of(_CONDITION):
+    if waits(model, resource) or _condition_awaits(model, resource):
         return True
     if any(
         True for _ in model.attribute(resource, "UpdatePolicy.AutoScalingRollingUpdate.WaitOnResourceSignals")
     ):
         return bool(_SIGNAL.search(boot))
+    if not re.search(r"--resource\b", boot) and not _SIGNAL.search(boot):
+        return False
     return any(waits(model, each) and each.id in boot for each in model.resources.values())
+
+
+def _condition_awaits(model: Model, resource: Resource) -> bool:
+    """Whether a wait condition may be for this resource: it is, or it does not say for which it is."""
+    told = {condition.id: signallers for condition, _, signallers in _conditions(model)}
+    return any(not told.get(each.id) or resource.id in told[each.id] for each in model.of(_CONDITION))
 
 
 def _starts_empty(resource: Resource) -> bool:
@@ -294,6 +303,40 @@ def _stops_at_signal(script: Script) -> bool:
     return False
 
 
+@check(
+    "CB156",
+    "Failure that ends the boot before it is signalled",
+    harm="The script stops at the error, its last line is never reached, and CloudFormation waits for the whole "
+    "time-out before it rolls back.",
+    source="Bash Reference Manual, 'The Set Builtin'; CloudFormation User Guide, 'cfn-signal', exit code",
+    remedy="signal from a trap, which every way out goes through: trap 'cfn-signal -e $? …' EXIT",
+    severity="warning",
+)
+def failure_never_signalled(model: Model) -> Iterator[Hit]:
+    for resource, places in booting(model):
+        for script in (found for place in places for found in scripts(model, place)):
+            line = _ends_unsignalled(script) if _awaited(model, resource, script.text) else None
+            if line:
+                yield Hit(at(resource.id), f"it signals nothing when this fails: {_short(line.text)}")
+                break
+
+
+def _ends_unsignalled(script: Script) -> Line | None:
+    """The first line that may end it before the signal at its end, where no trap sends one."""
+    if not _ERREXIT.search(script.text) or re.search(r"^\s*(?:trap |set \+\w*e)", script.text, re.M):
+        return None
+    for index, line in enumerate(script.lines):
+        if line.top and _SIGNAL.search(line.text):
+            before = script.lines[:index]
+            return next((each for each in before if each.may_fail and not _guarded(_alone(each))), None)
+    return None
+
+
+def _alone(line: Line) -> Line:
+    """The line without the one after it: where errors end a script, nothing there can look at its status."""
+    return replace(line, following="")
+
+
 def _guarded(line: Line) -> bool:
     """Whether its failure is looked at, or is said not to matter."""
     plain = re.match(r"(?:if|elif|while|until|!|trap)\b", line.text) is None
@@ -359,7 +402,7 @@ def condition_starts_early(model: Model) -> Iterator[Hit]:
 def errors_ignored(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         for script in scripts(model, resource):
-            ignored = [] if script.stops_at_errors else _ignored(script)
+            ignored = _hidden(script) if script.stops_at_errors else _ignored(script)
             if ignored:
                 yield Hit(
                     at(resource.id), f"its user data goes on when this fails: {_short(ignored[0].text)}"
@@ -372,6 +415,25 @@ def _ignored(script: Script) -> list[Line]:
         for line in script.lines[:-1]
         if line.may_fail and not _guarded(line) and "cfn-bootstrap" not in line.text
     ]
+
+
+def _hidden(script: Script) -> list[Line]:
+    """Commands whose failure is lost in a pipe, of which the last command's status counts unless pipefail is set."""
+    if "pipefail" in script.text:
+        return []
+    return [
+        line for line in script.lines if _PIPED.search(line.text) and not _guarded(line) and _lost(line.text)
+    ]
+
+
+def _lost(line: str) -> bool:
+    """Whether what stands before the pipe may fail: it installs or fetches, or it is worth a log of its own."""
+    before, after = _PIPED.split(line, maxsplit=1)
+    logged = re.match(r"\s*(?:sudo\s+)?tee\b", after) and not re.match(
+        r"(?:sudo |\{ )?(?:echo|cat|printf)\b", before
+    )
+    fetched = _MAY_FAIL.search(before)
+    return bool(logged) or (fetched is not None and not _local(before[fetched.start() :]))
 
 
 def _short(line: str) -> str:

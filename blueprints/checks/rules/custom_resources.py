@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..check import Hit, at, check
 from ..model import Model, Reference, Resource, alternatives
-from .functions import functions_behind, policies_of, roles_of, subnets_of, timeouts, unattached
+from .functions import functions_behind, roles_of, subnets_of, timeouts, unattached, working_policies
 from .launch import numbers
 
 
@@ -73,7 +73,7 @@ def outlives_needs_of_function(model: Model) -> Iterator[Hit]:
 
 def _needed(model: Model, function: Resource) -> set[str]:
     """What a function works with and does not refer to itself: policies, log group, way out of its network."""
-    policies = {each for role in roles_of(model, function.id) for each in policies_of(model, role)}
+    policies = {each for role in roles_of(model, function.id) for each in working_policies(model, role)}
     return policies | _log_groups(model, function.id) | _ways_out(model, function)
 
 

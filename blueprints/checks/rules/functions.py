@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, items, strings
+from ..model import Model, Reference, Resource, alternatives, items
 from .launch import mappings, numbers
+from .permissions import statements_of
 
 FUNCTIONS = ("AWS::Lambda::Function", "AWS::Serverless::Function")
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
@@ -33,6 +34,11 @@ _AT_ONCE = (
     "AWS::Logs::SubscriptionFilter",
     "AWS::StepFunctions::StateMachine",
 )
+# Without these something works and is not seen to: logs, traces and metrics. (A log delivery has to be there first.)
+_REPORTS = re.compile(
+    r"xray:|cloudwatch:putmetricdata$|logs:(?!.*(?:logdelivery|resourcepolicy))", re.IGNORECASE
+)
+_INTERFACE = "ec2:CreateNetworkInterface"
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -44,6 +50,16 @@ def policies_of(model: Model, role: str) -> set[str]:
         for edge in model.edges
         if edge.target == role and edge.source in own and edge.path.startswith("Properties.Role")
     }
+
+
+def working_policies(model: Model, role: str) -> set[str]:
+    """Policies of a role without which nothing works: not those that only let it report."""
+    return {each for each in policies_of(model, role) if not _only_reports(model.resources[each])}
+
+
+def _only_reports(policy: Resource) -> bool:
+    actions = [action for each in statements_of(policy) for action in each.actions]
+    return bool(actions) and all(_REPORTS.match(action) for action in actions)
 
 
 def roles_of(model: Model, resource: str) -> set[str]:
@@ -65,8 +81,10 @@ def roles_of(model: Model, resource: str) -> set[str]:
 
 
 def _is_use(path: str) -> bool:
-    """Whether it is a reference by which something runs, and no name in an environment variable."""
-    return re.search(r"Environment|UserData|Tags|Metadata", path) is None
+    """Whether it is a reference by which something runs, and no name in a variable or a state machine's steps."""
+    return (
+        re.search(r"Environment|UserData|Tags|Metadata|Definition(?:String|Substitutions|\.)", path) is None
+    )
 
 
 def unattached(model: Model, resource: str, policies: set[str]) -> list[str]:
@@ -89,11 +107,8 @@ def timeouts(model: Model, function: Resource) -> list[int]:
     return numbers(function.get("Timeout", default))
 
 
-def _about_interfaces(policy: Resource) -> bool:
-    written = [each for _, each in strings(policy.raw_properties())]
-    return any(
-        "NetworkInterface" in each or each in ("*", "ec2:*") or "VPCAccess" in each for each in written
-    )
+def _lets_into_network(policy: Resource) -> bool:
+    return any(each.may(_INTERFACE) for each in statements_of(policy))
 
 
 @check(
@@ -108,7 +123,9 @@ def _about_interfaces(policy: Resource) -> bool:
 def network_function_before_policy(model: Model) -> Iterator[Hit]:
     for function in model.of(*FUNCTIONS):
         for role in roles_of(model, function.id) if in_network(function) else ():
-            policies = {each for each in policies_of(model, role) if _about_interfaces(model.resources[each])}
+            policies = {
+                each for each in policies_of(model, role) if _lets_into_network(model.resources[each])
+            }
             missing = unattached(model, function.id, policies)
             if missing:
                 yield Hit(at(function.id), f"it does not wait for {', '.join(missing)}")
@@ -126,7 +143,9 @@ def network_function_before_policy(model: Model) -> Iterator[Hit]:
 )
 def works_before_policy(model: Model) -> Iterator[Hit]:
     for resource in model.of(*_AT_ONCE):
-        policies = {each for role in roles_of(model, resource.id) for each in policies_of(model, role)}
+        # ECS starts no container whose log stream it may not make.
+        needed = policies_of if resource.type == "AWS::ECS::Service" else working_policies
+        policies = {each for role in roles_of(model, resource.id) for each in needed(model, role)}
         missing = unattached(model, resource.id, policies)
         if missing:
             yield Hit(at(resource.id), f"it does not wait for {', '.join(missing)}")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 from ..check import Hit, at, check
 from ..model import Model, Reference, Resource, alternatives, items
+from .boot import booting, scripts
+from .launch import interfaces, numbers, user_data
 
 _WORLD = ("0.0.0.0/0", "::/0")
 _EVERY_PORT = range(65536)
+_CALLS = re.compile(r"\baws \w|cfn-signal|https?://|s3://")
 
 
 @dataclass(frozen=True)
@@ -46,16 +50,13 @@ def _rule(path: tuple[str, ...], properties: dict[str, Any]) -> Rule:
 
 
 def _ports(protocol: str, properties: dict[str, Any]) -> range:
-    """The widest range the rule may open; all ports where it names none."""
-    if protocol == "-1":
+    """The widest range the rule may open: all ports where it names none, none where only the deployment knows."""
+    if protocol == "-1" or properties.get("FromPort") is None:
         return _EVERY_PORT
-    first = [
-        int(each) for each in alternatives(properties.get("FromPort")) if str(each).lstrip("-").isdigit()
-    ]
-    last = [int(each) for each in alternatives(properties.get("ToPort")) if str(each).lstrip("-").isdigit()]
-    if not first or not last or min(first) < 0:
+    first, last = numbers(properties.get("FromPort")), numbers(properties.get("ToPort"))
+    if first and min(first) < 0:
         return _EVERY_PORT
-    return range(min(first), max(last) + 1)
+    return range(min(first), max(last) + 1) if first and last else range(0)
 
 
 @check(
@@ -90,8 +91,11 @@ def used_before_gateway_is_attached(model: Model) -> Iterator[Hit]:
 
 
 def _users_of_gateway(model: Model) -> Iterator[Resource]:
+    """What fails without it. An address by itself does not: it is only set aside until something has it."""
     gateways = {each.id for each in model.of("AWS::EC2::InternetGateway")}
-    for resource in model.of("AWS::EC2::EIP", "AWS::EC2::NatGateway"):
+    yield from (each for each in model.of("AWS::EC2::EIP") if each.get("InstanceId") is not None)
+    yield from model.of("AWS::EC2::EIPAssociation")
+    for resource in model.of("AWS::EC2::NatGateway"):
         if resource.get("ConnectivityType", "public") == "public":
             yield resource
     for route in model.of("AWS::EC2::Route"):
@@ -131,18 +135,24 @@ def _ways_out(model: Model) -> dict[str, set[str]]:
 
 
 def _booting(model: Model) -> Iterator[tuple[Resource, set[str]]]:
-    """Instances and groups that run user data, with the subnets of this template that they are in."""
-    scripted = {
-        each.id
-        for each in model.of("AWS::EC2::LaunchTemplate")
-        if "UserData" in str(each.get("LaunchTemplateData"))
-    }
-    for group in model.of("AWS::AutoScaling::AutoScalingGroup"):
-        if model.needs(group.id) & scripted:
-            yield group, _references(group.get("VPCZoneIdentifier", []))
-    for instance in model.of("AWS::EC2::Instance"):
-        if instance.get("UserData") is not None:
-            yield instance, _references([instance.get("SubnetId")])
+    """Instances and groups that need the network to boot, with the subnets of this template that they are in."""
+    for resource, places in booting(model):
+        if any(_calls_out(model, place) for place in places):
+            yield resource, _subnets(resource)
+
+
+def _calls_out(model: Model, place: Resource) -> bool:
+    """Whether its user data fetches or tells something; what is no shell script may."""
+    lines = [line for script in scripts(model, place) for line in script.lines]
+    if not any(True for _ in scripts(model, place)):
+        return any(user_data(model, place))
+    return any(line.may_fail or _CALLS.search(line.text) for line in lines)
+
+
+def _subnets(resource: Resource) -> set[str]:
+    """Subnets of this template, named by a group, by an instance or by its network interfaces."""
+    named = [resource.get("SubnetId"), *(each.get("SubnetId") for each in interfaces(resource.properties))]
+    return _references(resource.get("VPCZoneIdentifier", [])) | _references(named)
 
 
 def _references(value: Any) -> set[str]:

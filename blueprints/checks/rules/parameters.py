@@ -43,6 +43,7 @@ _TAKES_ROLE_ARN = (
     "AWS::StepFunctions::StateMachine",
 )
 _KEY_PAIRS = ("AWS::EC2::", "AWS::AutoScaling::")
+_HASHED = re.compile(r"[0-9a-f]{32}")
 _CUSTOM = ("Custom::", "AWS::CloudFormation::", "AWS::ServiceCatalog::")
 
 
@@ -59,6 +60,8 @@ def parameter_takes_anything(model: Model) -> Iterator[Hit]:
     for name, parameter in model.parameters.items():
         if "AllowedPattern" in parameter and "ConstraintDescription" not in parameter:
             yield Hit(("Parameters", name), "who breaks its pattern is not told what it wants")
+        elif _HASHED.search(name):
+            continue  # named by a tool, which gives it too
         elif parameter.get("Type") == "String" and not {"AllowedPattern", "AllowedValues"} & set(parameter):
             yield Hit(("Parameters", name), "it takes any text")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, cast
 
+from ..actions import only_everywhere
 from ..check import Hit, at, check
-from ..model import Edge, Model, Resource, alternatives, entries, items, nodes, written
+from ..model import Edge, Model, Reference, Resource, alternatives, entries, items, nodes, written
 
 _WITH_INLINE_POLICIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 _POLICIES = (
@@ -21,89 +22,43 @@ _POLICIES = (
 )
 _SAM = ("AWS::Serverless::Function", "AWS::Serverless::StateMachine")
 
-# Service Authorization Reference: these have no resource type, so a statement must say "*".
-_ONLY_EVERYWHERE = tuple(
-    pattern.lower()
-    for pattern in (
-        "application-autoscaling:Describe*",
-        "autoscaling:Describe*",
-        "cloudformation:ListExports",
-        "cloudformation:ListStacks",
-        "cloudwatch:GetMetricStatistics",
-        "cloudwatch:PutMetricData",
-        "ec2:Describe[*]",
-        "ec2:DescribeAddresses",
-        "ec2:DescribeAvailabilityZones",
-        "ec2:DescribeImages",
-        "ec2:DescribeInstances",
-        "ec2:DescribeInstanceStatus",
-        "ec2:DescribeInstanceTypeOfferings",
-        "ec2:DescribeInstanceTypes",
-        "ec2:DescribeNetworkInterfaces",
-        "ec2:DescribeRegions",
-        "ec2:DescribeRouteTables",
-        "ec2:DescribeSecurityGroups",
-        "ec2:DescribeSnapshots",
-        "ec2:DescribeSubnets",
-        "ec2:DescribeTags",
-        "ec2:DescribeVolumes",
-        "ec2:DescribeVpcs",
-        "ec2messages:*",
-        "ecr:GetAuthorizationToken",
-        "ecs:DescribeTaskDefinition",
-        "ecs:DiscoverPollEndpoint",
-        "ecs:ListClusters",
-        "ecs:ListTaskDefinitions",
-        "elasticloadbalancing:DescribeLoadBalancers",
-        "elasticloadbalancing:DescribeTargetGroups",
-        "elasticloadbalancing:DescribeTargetHealth",
-        "kms:ListAliases",
-        "lambda:ListFunctions",
-        "logs:DescribeLogGroups",
-        "logs:DescribeResourcePolicies",
-        "logs:PutResourcePolicy",
-        "logs:CreateLogDelivery",
-        "pricing:*",
-        "route53:ListHostedZones",
-        "route53:ListHostedZonesByName",
-        "s3:ListAllMyBuckets",
-        "sqs:ListQueues",
-        "ssm:DescribeInstanceInformation",
-        "ssm:DescribeParameters",
-        "ssmmessages:*",
-        "sts:GetCallerIdentity",
-        "tag:GetResources",
-        "xray:GetSampling*",
-        "xray:PutTelemetryRecords",
-        "xray:PutTraceSegments",
-    )
-)
-
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of an identity's policy, wherever it is attached."""
+    """One statement of an identity's policy, wherever it is attached; `spared` is its NotAction."""
 
     resource: Resource
     path: tuple[str, ...]
     allows: bool
     actions: tuple[str, ...]
+    spared: tuple[str, ...]
     on: tuple[Any, ...]
     condition: Any
 
     def may(self, action: str) -> bool:
         """Whether it allows an action, by name or by wildcard; capitals do not count in IAM."""
-        return self.allows and any(fnmatchcase(action.lower(), each.lower()) for each in self.actions)
+        return self.allows and (
+            any(fnmatchcase(action.lower(), each.lower()) for each in self.actions)
+            or (
+                bool(self.spared)
+                and not any(fnmatchcase(action.lower(), each.lower()) for each in self.spared)
+            )
+        )
 
 
 def statements(model: Model) -> Iterator[Statement]:
     """What identities of a template are allowed and denied: inline policies and separate ones, in one form."""
     for resource in model.resources.values():
-        for path, document in _documents(resource):
-            for index, each in enumerate(items(document.get("Statement", []))):
-                if isinstance(each, Mapping):
-                    entry = cast("Mapping[str, Any]", each)
-                    yield _statement(resource, at(resource.id, f"{path}.Statement.{index}"), entry)
+        yield from statements_of(resource)
+
+
+def statements_of(resource: Resource) -> Iterator[Statement]:
+    """What one resource, a policy or what has policies in it, allows and denies."""
+    for path, document in _documents(resource):
+        for index, each in enumerate(items(document.get("Statement", []))):
+            if isinstance(each, Mapping):
+                entry = cast("Mapping[str, Any]", each)
+                yield _statement(resource, at(resource.id, f"{path}.Statement.{index}"), entry)
 
 
 def _documents(resource: Resource) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -125,11 +80,14 @@ def _mappings(path: str, value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _statement(resource: Resource, path: tuple[str, ...], entry: Mapping[str, Any]) -> Statement:
-    actions = tuple(each for each in items(entry.get("Action", [])) if isinstance(each, str))
+    actions, spared = (
+        tuple(each for each in items(entry.get(name, [])) if isinstance(each, str))
+        for name in ("Action", "NotAction")
+    )
     on: Any = entry.get("Resource", [])
     everything = tuple(items(on if isinstance(on, list) else [on]))
     allows = "Deny" not in alternatives(entry.get("Effect"))
-    return Statement(resource, path, allows, actions, everything, entry.get("Condition"))
+    return Statement(resource, path, allows, actions, spared, everything, entry.get("Condition"))
 
 
 def _whole_service(action: str) -> bool:
@@ -145,10 +103,6 @@ def _explained(resource: Resource) -> set[str]:
         if entries(reason).get("Because")
         for action in items(entries(reason).get("Actions", []))
     }
-
-
-def _needs_a_resource(action: str) -> bool:
-    return not any(fnmatchcase(action.lower(), pattern) for pattern in _ONLY_EVERYWHERE)
 
 
 def _boundaries(model: Model) -> set[str]:
@@ -174,12 +128,14 @@ def everything_is_allowed(model: Model) -> Iterator[Hit]:
 
 
 def _too_much(statement: Statement) -> Iterator[Hit]:
-    whole = [action for action in statement.actions if _whole_service(action) and _needs_a_resource(action)]
+    whole = [action for action in statement.actions if _whole_service(action) and not only_everywhere(action)]
     if whole:
         yield Hit(statement.path, f"it allows {', '.join(whole)}")
+    elif statement.spared and not statement.condition:
+        yield Hit(statement.path, f"it allows everything but {', '.join(statement.spared)}")
     elif "*" in statement.on and not statement.condition:
         explained = _explained(statement.resource)
-        open_ended = [a for a in statement.actions if a not in explained and _needs_a_resource(a)]
+        open_ended = [a for a in statement.actions if a not in explained and not only_everywhere(a)]
         if open_ended:
             yield Hit(statement.path, f"it allows {', '.join(open_ended)} on every resource")
 
@@ -207,8 +163,34 @@ def any_role_may_be_passed(model: Model) -> Iterator[Hit]:
             continue
         if any(isinstance(on, str) and (on == "*" or on.endswith(":role/*")) for on in each.on):
             yield Hit(each.path, "iam:PassRole is allowed on every role")
-        elif "iam:passedtoservice" not in str(each.condition).lower():
+        elif "iam:passedtoservice" not in str(each.condition).lower() and not _trust_one(model, each.on):
             yield Hit(each.path, "iam:PassRole is allowed towards every service")
+
+
+def _trust_one(model: Model, roles: tuple[Any, ...]) -> bool:
+    """Whether these are roles of this template that one service each can take on, whoever passes them."""
+    return bool(roles) and all(
+        isinstance(each, Reference)
+        and each.target in model.resources
+        and _trusted(model.resources[each.target]) == 1
+        for each in roles
+    )
+
+
+def _trusted(role: Resource) -> int:
+    """How many principals it trusts; one that only the deployment knows counts for many."""
+    document = entries(role.get("AssumeRolePolicyDocument"))
+    principals = [each for entry in items(document.get("Statement", [])) for each in _principals(entry)]
+    return len(set(principals)) if all(principals) else 2
+
+
+def _principals(statement: Any) -> Iterator[str]:
+    """The services of a trust statement; nothing in the place of any other principal."""
+    principal = entries(statement).get("Principal")
+    services = list(items(entries(principal).get("Service", [])))
+    yield from (each if isinstance(each, str) else "" for each in services)
+    if not services or set(entries(principal)) != {"Service"}:
+        yield ""
 
 
 @check(

@@ -10,12 +10,14 @@ from ..check import Hit, at, check
 from ..model import Model, function, nodes, written
 
 _AMI = re.compile(r"\bami-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
+_REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _ZONE = re.compile(r"(?:[a-z]{2}(?:-[a-z]+)+-\d|\$\{AWS::Region\})[a-f]")
 _PARTITION = re.compile(r"\barn:(aws(?:-[a-z]+)*):")
 # The host of a URL that is put together: ${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com
 _HOST = re.compile(r"[\w.:${}-]*\$(?:\{[\w.:]*\}|\w+)[\w.:${}-]*\.amazonaws\.com(?![\w.-])")
-# Services whose principal ends as the partition's URLs do; the others are the same in all partitions.
-_PRINCIPALS = re.compile(r"(?:ec2|elasticmapreduce|logs\.[\w${}:-]+)\.amazonaws\.com")
+# Services whose principal ends as the partition's URLs do; the others are the same in all partitions. (So is EC2's, of
+# which that was not true once: aws/aws-cdk#22589, aws/aws-cli#8709.)
+_PRINCIPALS = re.compile(r"(?:elasticmapreduce|logs\.[\w${}:-]+)\.amazonaws\.com")
 _PROSE = re.compile(r"(^|\.)(Description|ConstraintDescription|AllowedPattern|Metadata)(\.|$)")
 
 # Functions whose arguments are keys and names, not texts that reach AWS
@@ -116,8 +118,19 @@ def _beyond_the_second(argument: Any) -> bool:
 def arn_of_one_partition(model: Model) -> Iterator[Hit]:
     for path, text in texts(model, "Mappings", "Resources", "Outputs"):
         found = _PARTITION.search(text)
-        if found:
+        if found and not _is_entry_of(path, found[1]):
             yield Hit(path, f"{found[0]} is one partition's")
+
+
+def _is_entry_of(path: tuple[str, ...], partition: str) -> bool:
+    """Whether it is a mapping's entry for that partition, or for a region of it."""
+    return path[0] == "Mappings" and any(partition in (key, _partition(key)) for key in path[2:])
+
+
+def _partition(region: str) -> str:
+    if not _REGION.fullmatch(region):
+        return ""
+    return next((f"aws-{each}" for each in ("cn", "us-gov") if region.startswith(f"{each}-")), "aws")
 
 
 @check(

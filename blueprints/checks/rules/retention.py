@@ -8,6 +8,7 @@ from typing import Any
 
 from ..check import Hit, at, check
 from ..model import Model, Reference, Resource, alternatives, entries, items, nodes, written
+from .launch import launched
 from .permissions import Statement, statements
 
 
@@ -67,13 +68,24 @@ def _true(value: Any) -> bool:
     remedy="add a custom resource that deletes the records, or set DeletionPolicy to Retain",
 )
 def zone_is_deleted_full(model: Model) -> Iterator[Hit]:
-    writers = [each for each in statements(model) if each.may("route53:ChangeResourceRecordSets")]
     for zone in model.of("AWS::Route53::HostedZone"):
-        if not _is_deleted(zone) or _is_emptied(model, zone.id):
-            continue
-        writer = next((each for each in writers if _reaches(model, each, zone.id)), None)
-        if writer:
-            yield Hit(at(zone.id), f"{writer.resource.id} may write records, and nothing deletes them")
+        writer = next(_writers(model, zone.id), None)
+        if writer and _is_deleted(zone) and not _is_emptied(model, zone.id):
+            yield Hit(at(zone.id), f"{writer} may write records, and nothing deletes them")
+
+
+def _writers(model: Model, zone: str) -> Iterator[str]:
+    """Who may write records into a zone, by a policy of the template or by one of AWS."""
+    for each in statements(model):
+        if each.may("route53:ChangeResourceRecordSets") and _reaches(model, each, zone):
+            yield each.resource.id
+    for role in model.of("AWS::IAM::Role"):
+        for _, node in nodes(role.raw_properties().get("ManagedPolicyArns")):
+            if _WRITES_RECORDS.search(written(node)):
+                yield role.id
+
+
+_WRITES_RECORDS = re.compile(r"/(?:AmazonRoute53FullAccess|AdministratorAccess|PowerUserAccess)$")
 
 
 def _reaches(model: Model, statement: Statement, zone: str) -> bool:
@@ -191,7 +203,7 @@ def storage_is_not_encrypted(model: Model) -> Iterator[Hit]:
         managed = all(_true(each) for each in alternatives(resource.get("SqsManagedSseEnabled", True)))
         if not managed and resource.get("KmsMasterKeyId") is None:
             yield Hit(at(resource.id, "Properties.SqsManagedSseEnabled"), "encryption is turned off")
-    for resource in model.of("AWS::EC2::LaunchTemplate", "AWS::EC2::Instance"):
+    for resource in launched(model):
         yield from _plain_volumes(resource)
 
 
