@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from ..catalogue import entries
 from ..checks.check import Check, checks
+from ..checks.linters import LEFT, Left
 from ..core.blueprint import Blueprint
 from ..core.config import Config, descriptions, models_in
 from ..core.errors import BlueprintError, Fault
@@ -97,7 +98,7 @@ def _stale_checks(root: Path, *, write: bool) -> list[Path]:
 
 
 def checks_page() -> str:
-    """Every check of ours, by topic, from the headers."""
+    """Every check of ours, by topic, from the headers; then what is left to the linters."""
     topics: dict[str, list[Check]] = {}
     for each in checks():
         topics.setdefault(each.topic, []).append(each)
@@ -111,7 +112,26 @@ def checks_page() -> str:
         ]
         table = Table(("Check", "What", "Harm", "Remedy", "Source"), rows)
         parts.append(f"\n## {topic.replace('_', ' ').capitalize()}\n\n{table.markdown()}")
-    return "".join(parts)
+    return "".join(parts) + _left_to_the_linters()
+
+
+def _left_to_the_linters() -> str:
+    """What no check of ours looks for, because a rule of an engine finds it."""
+    rows = [
+        (", ".join(each.rules), each.title, each.harm, f"{each.remedy}.", each.source, _engines(each))
+        for each in LEFT
+    ]
+    table = Table(("Rule", "What", "Harm", "Remedy", "Source", "Found by"), rows)
+    why = "No check looks for these: `make lint` (cfn-lint) or `make render` (cloudformation-validate) finds them."
+    return f"\n## Left to the linters\n\n{why}\n\n{table.markdown()}"
+
+
+def _engines(left: Left) -> str:
+    """`cfn-lint` or both engines; their rules too where these are not the same."""
+    named = {engine: rules for engine, rules in left.engines.items() if rules}
+    if len(set(named.values())) == 1:
+        return " and ".join(named)
+    return ", ".join(f"{engine} by {' and '.join(rules)}" for engine, rules in named.items())
 
 
 def _readmes(root: Path) -> Iterator[tuple[Path, type[AnyBlueprint] | None]]:

@@ -8,8 +8,10 @@ from typing import Literal
 
 import pytest
 
+from blueprints.checks.check import checks
+from blueprints.checks.linters import LEFT
 from blueprints.core import BlueprintError, Config
-from blueprints.review.documents import config_table, describe, refresh
+from blueprints.review.documents import checks_page, config_table, describe, refresh
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -78,3 +80,14 @@ def test_a_stale_table_is_found_and_mended(tmp_path: Path) -> None:
         BlueprintError, match="no such table; write one of catalogue, config, parameters, outputs"
     ):
         refresh(tmp_path, ROOT / "stacks", write=False)
+
+
+def test_page_of_checks_has_every_check_and_what_is_left_to_the_linters() -> None:
+    page = checks_page()
+    ours, _, theirs = page.partition("## Left to the linters")
+    assert [each.id for each in checks() if f"| `{each.id}` | {each.title} " not in ours] == []
+    assert [
+        each.title for each in LEFT if f"| `{', '.join(each.rules)}` | {each.title} |" not in theirs
+    ] == []
+    assert "| cfn-lint by E1021, cloudformation-validate by F1018 |" in theirs
+    assert "| cfn-lint and cloudformation-validate |" in theirs
