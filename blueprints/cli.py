@@ -205,10 +205,18 @@ def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> N
 @_env
 @_stacks_folder
 @_out
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True
+)
+@click.option("--explain", is_flag=True, help="List what the templates accept instead, and why.")
 @_tell_faults
 def check(
-    templates: tuple[str, ...], env: str | None, folder: Path, out: Path, style: Literal["text", "json"]
+    templates: tuple[str, ...],
+    env: str | None,
+    folder: Path,
+    out: Path,
+    style: Literal["text", "json", "sarif"],
+    explain: bool,
 ) -> None:
     """Check rendered templates, ours or anybody's, for what fails at deployment and in use.
 
@@ -218,24 +226,60 @@ def check(
     from .checks.cache import Cache, default_folder
     from .checks.check import UNREADABLE, examine
 
-    files = [Path(name) for name in templates if Path(name).is_file()]
-    names = [name for name in templates if not Path(name).is_file()]
-    sources = [_source(path) for path in files]
-    if names or not templates:
-        from .core.stack_file import discover
-
-        sources += _committed(discover(folder, env, names), out)
+    sources = _sources(templates, env, folder, out)
+    if explain:
+        _explain(sources, style)
+        return
     found = examine(sources, Cache(default_folder(), "check", lambda line: _tell([line])))
-    if style == "json":
-        click.echo(json.dumps([each.to_dict() for each in found], indent=2))
-    else:
+    if style == "text":
         _tell(_fault(each) for each in found)
+    else:
+        click.echo(_report(found, style))
     if any(each.rule == UNREADABLE for each in found):
         sys.exit(_BAD_INPUT)
     if found:
         sys.exit(_STALE)
     if style == "text":
         click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
+
+
+def _sources(templates: Sequence[str], env: str | None, folder: Path, out: Path) -> list[Source]:
+    """Files as they are named, and the rendered templates of stacks; without a name those of all stacks."""
+    files = [name for name in templates if Path(name).is_file()]
+    names = [name for name in templates if name not in files]
+    sources = [_source(Path(name)) for name in files]
+    if names or not templates:
+        from .core.stack_file import discover
+
+        sources += _committed(discover(folder, env, names), out)
+    return sources
+
+
+def _explain(sources: Sequence[Source], style: str) -> None:
+    """Every acceptance of the templates."""
+    from .checks.acceptance import acceptances
+
+    found = [(source.name, each) for source in sources for each in acceptances(source)]
+    if style == "text":
+        for name, each in found:
+            click.echo(f"{name}: {each.resource}: {', '.join(each.ids)}: {each.reason}")
+        click.echo(f"{len(found)} {'acceptance' if len(found) == 1 else 'acceptances'}")
+        return
+    if style == "sarif":
+        raise click.UsageError("--explain lists no findings; write --format text or json")
+    listed = [
+        {"template": name, "resource": each.resource, "ids": each.ids, "reason": each.reason}
+        for name, each in found
+    ]
+    click.echo(json.dumps(listed, indent=2))
+
+
+def _report(found: Sequence[Finding], style: Literal["json", "sarif"]) -> str:
+    if style == "sarif":
+        from .checks.sarif import log
+
+        return json.dumps(log(found, __version__), indent=2)
+    return json.dumps([each.to_dict() for each in found], indent=2)
 
 
 def _source(path: Path) -> Source:

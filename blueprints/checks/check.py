@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import sam
+from .acceptance import honour, refused
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .model import Model
@@ -113,7 +114,11 @@ def _revision() -> str:
 def _examine(sources: list[Source]) -> list[list[Finding]]:
     with sam.Expander([source for source in sources if source.is_sam]) as expander:
         expansions = iter(expander.collect())
-    return [_of_sam(source, next(expansions)) if source.is_sam else _of(source) for source in sources]
+    return [
+        honour(source, _of_sam(source, next(expansions)) if source.is_sam else _of(source), ENGINE)
+        + refused(source)
+        for source in sources
+    ]
 
 
 def _of(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:

@@ -14,6 +14,7 @@ from itertools import repeat
 from typing import Any
 
 from . import sam
+from .acceptance import honour, unhidden
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .tools import version
@@ -22,7 +23,7 @@ DISTRIBUTION = "cfn-lint"
 DEFAULT_REGIONS = ("us-east-1",)
 
 # Part of the cache key: raise it when anything below changes what is reported.
-_REVISION = "2"
+_REVISION = "3"
 
 # Beyond the defaults: deletion policies of what holds data, retention of what is stored, and portable ARNs.
 # Not asked for: I4010, metadata for a console feature that says nothing about whether a stack works.
@@ -61,11 +62,12 @@ def _lint(sources: list[Source], regions: tuple[str, ...]) -> list[list[Finding]
         expansions = iter(expander.collect())
     pairs = [(source, next(expansions) if source.is_sam else sam.Expansion(None)) for source in sources]
     jobs = [job for source, expansion in pairs for job in (source, *sam.expanded(source, expansion))]
-    results = iter(_run(jobs, regions))
-    return [
+    results = iter(_run([unhidden(job, DISTRIBUTION) for job in jobs], regions))
+    merged = (
         _merged(source, expansion, [next(results) for _ in (source, *sam.expanded(source, expansion))])
         for source, expansion in pairs
-    ]
+    )
+    return [honour(source, found, DISTRIBUTION) for source, found in zip(sources, merged, strict=True)]
 
 
 def _merged(source: Source, expansion: sam.Expansion, results: list[list[Finding]]) -> list[Finding]:

@@ -14,6 +14,7 @@ from functools import cache as once
 from typing import Any
 
 from . import sam
+from .acceptance import honour
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .template import MOST_BYTES, MOST_RESOURCES, TemplateError, load
@@ -22,7 +23,7 @@ from .tools import version
 DISTRIBUTION = "cloudformation-validate"
 
 # Part of the cache key: raise it when anything below changes what is reported.
-_REVISION = "2"
+_REVISION = "3"
 
 # Rules about names of resources. In a SAM source they fire on what only the translator will create
 # (`Fn.Version`, `FnUrl`, `FnRole`); in its expansion the same references are checked against what is there.
@@ -51,10 +52,11 @@ def _validate(sources: list[Source]) -> list[list[Finding]]:
         # In this order, so that the engine loads here while the translator loads there.
         own = _on_every_core(_of_source, sources)
         expansions = iter(expander.collect())
-    return [
+    merged = (
         found + _of_expansion(source, next(expansions), found) if source.is_sam else found
         for source, found in zip(sources, own, strict=True)
-    ]
+    )
+    return [honour(source, found, DISTRIBUTION) for source, found in zip(sources, merged, strict=True)]
 
 
 def _on_every_core(

@@ -78,6 +78,11 @@ config:
 <!-- generated: outputs -->
 <!-- /generated -->
 
+## Findings accepted
+
+<!-- generated: accepted -->
+<!-- /generated -->
+
 ## Limits
 
 Name every limit that remains.

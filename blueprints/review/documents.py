@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from ..catalogue import entries
+from ..checks.acceptance import RULES, accepted
 from ..checks.check import Check, checks
 from ..checks.linters import LEFT, Left
 from ..core.blueprint import Blueprint
@@ -20,6 +21,7 @@ from ..core.errors import BlueprintError, Fault
 from ..core.parameter import Parameter
 from ..core.render import AnyBlueprint, instantiate, load_class, write_text
 from ..core.stack_file import discover, load_environment, load_stack
+from .variants import variants
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
@@ -34,6 +36,8 @@ class Table:
     def markdown(self) -> str:
         """As Markdown, names in code."""
         lines = [self.headings, tuple("---" for _ in self.headings)]
+        if not self.rows:
+            return "None.\n"
         lines += [(f"`{row[0]}`", *row[1:]) for row in self.rows]
         return "".join(f"| {' | '.join(_cell(cell) for cell in line)} |\n" for line in lines)
 
@@ -112,7 +116,13 @@ def checks_page() -> str:
         ]
         table = Table(("Check", "What", "Harm", "Remedy", "Source"), rows)
         parts.append(f"\n## {topic.replace('_', ' ').capitalize()}\n\n{table.markdown()}")
-    return "".join(parts) + _left_to_the_linters()
+    return "".join(parts) + _about_acceptances() + _left_to_the_linters()
+
+
+def _about_acceptances() -> str:
+    """What is reported of acceptances themselves, which is no check and can be accepted by none."""
+    rows = [(name, *(f"{text[:1].upper()}{text[1:]}" for text in told)) for name, told in RULES.items()]
+    return f"\n## Acceptances\n\n{Table(('Rule', 'What', 'Harm', 'Remedy'), rows).markdown()}"
 
 
 def _left_to_the_linters() -> str:
@@ -151,6 +161,7 @@ def _part(name: str, path: Path, blueprint: type[AnyBlueprint] | None, stacks: P
             "config": lambda: config_table(blueprint.config_type()),
             "parameters": lambda: parameter_table(blueprint),
             "outputs": lambda: _outputs(blueprint, stacks),
+            "accepted": lambda: accepted_table(blueprint),
         }
     if name not in makers:
         raise BlueprintError(Fault(str(path), name, f"no such table; write one of {', '.join(makers)}"))
@@ -158,8 +169,23 @@ def _part(name: str, path: Path, blueprint: type[AnyBlueprint] | None, stacks: P
 
 
 def catalogue_table() -> Table:
-    """Every blueprint with its sentence."""
-    return Table(("Blueprint", "What it is"), [(entry.name, entry.description) for entry in entries()])
+    """Every blueprint with its sentence, and how many findings it lets stand."""
+    rows = [
+        (entry.name, entry.description, str(len(accepted_table(load_class(entry.blueprint)).rows) or "none"))
+        for entry in entries()
+    ]
+    return Table(("Blueprint", "What it is", "Findings accepted"), rows)
+
+
+def accepted_table(blueprint: type[AnyBlueprint]) -> Table:
+    """Every finding that some shape of the blueprint lets stand: a row for each rule and resource."""
+    rows = {
+        (rule, each.resource, each.reason)
+        for made in variants(blueprint)
+        for each in accepted(made.template())
+        for rule in each.ids
+    }
+    return Table(("Rule", "Resource", "Why it stands"), sorted(rows))
 
 
 def parameter_table(blueprint: type[AnyBlueprint]) -> Table:

@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from blueprints.checks.acceptance import unhidden
 from blueprints.checks.finding import Source
 from blueprints.core import BlueprintError
 
 from . import canary, checkov, environments, guard, omissions, readers, stacks, templates
 from .environments import FOREIGN, ROOT, UnavailableError
+from .omissions import Tool
 
 
 @dataclass(frozen=True)
@@ -54,30 +56,37 @@ def _installed(name: str) -> Callable[[], object]:
 
 
 def _guard() -> tuple[str, list[str]]:
-    judged = [*_judged(), canary.source()]
-    return _verdict("guard", len(judged) - 1, guard.findings(judged, environments.guard_rules()))
+    judged = _judged("guard")
+    return _verdict("guard", judged, guard.findings(judged, environments.guard_rules()))
 
 
 def _checkov() -> tuple[str, list[str]]:
-    judged = [*_judged(), canary.source()]
+    judged = _judged("checkov")
     found = checkov.findings(judged, environments.python("checkov"), FOREIGN / "work" / "checkov")
-    return _verdict("checkov", len(judged) - 1, found)
+    return _verdict("checkov", judged, found)
+
+
+def _judged(tool: Tool) -> list[Source]:
+    """What a tool judges, its own suppressions unread where we accept: so it shows which are stale."""
+    return [*(unhidden(each, tool) for each in _templates()), canary.source()]
 
 
 @cache
-def _judged() -> list[Source]:
+def _templates() -> list[Source]:
     return templates.with_expansions([*templates.committed(ROOT), *templates.telling_variants()])
 
 
-def _verdict(tool: str, count: int, found: list[omissions.Finding]) -> tuple[str, list[str]]:
+def _verdict(tool: Tool, judged: list[Source], found: list[omissions.Finding]) -> tuple[str, list[str]]:
     known = [each for each in omissions.load() if each.tool == tool]
     ours = [each for each in found if each.template != canary.NAME]
+    left, idle = omissions.unaccepted(ours, judged, tool)
     wrong = [
         *canary.faults(tool, found),
-        *map(str, omissions.remaining(ours, known)),
-        *omissions.stale(ours, known),
+        *map(str, omissions.remaining(left, known)),
+        *idle,
+        *omissions.stale(left, known),
     ]
-    return f"{count} templates, {len(known)} rules omitted", wrong
+    return f"{len(judged) - 1} templates, {len(known)} rules omitted", wrong
 
 
 def _reader(name: str, read: readers.Reader) -> Callable[[], tuple[str, list[str]]]:

@@ -14,8 +14,13 @@ from typing import Annotated, Any, Literal, cast
 import yaml
 from pydantic import AfterValidator, Field
 
+from blueprints.checks.acceptance import acceptances, engine_of
+from blueprints.checks.finding import Source
+from blueprints.checks.sam import SUFFIX
 from blueprints.core import BlueprintError, Config, Fault
 from blueprints.core.config import parse
+
+Tool = Literal["guard", "checkov"]
 
 OMISSIONS = Path(__file__).parent / "omissions.yaml"
 
@@ -41,11 +46,16 @@ class Finding:
     def __str__(self) -> str:
         return f"{self.template}: {self.resource}: {self.rule} {self.message}"
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Template, resource and rule; what SAM makes of a template counts as the template."""
+        return self.template.removesuffix(SUFFIX), self.resource, self.rule
+
 
 class Omission(Config):
     """A rule that is not followed."""
 
-    tool: Literal["guard", "checkov"]
+    tool: Tool
     """Who has the rule."""
 
     rule: Annotated[str, Field(min_length=3)]
@@ -91,6 +101,28 @@ def load(path: Path = OMISSIONS) -> list[Omission]:
     if faults:
         raise BlueprintError(faults)
     return found
+
+
+def unaccepted(
+    findings: Sequence[Finding], sources: Sequence[Source], tool: Tool
+) -> tuple[list[Finding], list[str]]:
+    """The findings that no resource accepts in its own metadata, and the acceptances that accept nothing.
+
+    What SAM makes of a template carries the template's acceptances, and is judged with it.
+    """
+    standing = {each.name: acceptances(each) for each in sources if not each.name.endswith(SUFFIX)}
+    accepted = {
+        (name, each.resource, rule)
+        for name, there in standing.items()
+        for each in there
+        for rule in each.ids
+        if engine_of(rule) == tool
+    }
+    idle = [
+        f"{name}: {resource}: {rule} is accepted here and not reported; remove the acceptance"
+        for name, resource, rule in sorted(accepted - {each.place for each in findings})
+    ]
+    return [each for each in findings if each.place not in accepted], idle
 
 
 def remaining(findings: Sequence[Finding], omissions: Sequence[Omission]) -> list[Finding]:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from troposphere import sns
 
+from blueprints.blocks.acceptance import accept
+from blueprints.checks.acceptance import RULES
 from blueprints.checks.check import checks
 from blueprints.checks.linters import LEFT
-from blueprints.core import BlueprintError, Config
-from blueprints.review.documents import checks_page, config_table, describe, refresh
+from blueprints.core import Blueprint, BlueprintError, Config
+from blueprints.core.render import load_class
+from blueprints.deep_learning_cluster import DeepLearningCluster
+from blueprints.review.documents import accepted_table, checks_page, config_table, describe, refresh
 
 ROOT = Path(__file__).parent.parent.parent
+REASON = "The topic tells news that stand on the front page anyhow; that changes with the first secret."
 
 
 class Small(Config):
@@ -77,9 +83,41 @@ def test_a_stale_table_is_found_and_mended(tmp_path: Path) -> None:
     assert readme.read_text() == current
     readme.write_text("<!-- generated: nothing -->\n<!-- /generated -->\n")
     with pytest.raises(
-        BlueprintError, match="no such table; write one of catalogue, config, parameters, outputs"
+        BlueprintError, match="no such table; write one of catalogue, config, parameters, outputs, accepted"
     ):
         refresh(tmp_path, ROOT / "stacks", write=False)
+
+
+class Lenient(Blueprint[Whole]):
+    """A blueprint that accepts a finding where something is wanted."""
+
+    def build(self) -> None:
+        topic = sns.Topic("Topic", DisplayName="news")
+        self.add(accept(topic, ["W3010", "CB032"], REASON) if self.config.wanted else topic)
+
+
+def test_accepted_findings_of_all_shapes_stand_in_a_table() -> None:
+    assert accepted_table(Lenient).rows == [("CB032", "Topic", REASON), ("W3010", "Topic", REASON)]
+    assert (
+        accepted_table(load_class("blueprints.deep_learning_cluster:DeepLearningCluster")).markdown()
+        == "None.\n"
+    )
+
+
+def test_a_rise_of_what_is_accepted_makes_the_documents_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "README.md").write_text("<!-- generated: catalogue -->\n<!-- /generated -->\n")
+    refresh(tmp_path, ROOT / "stacks", write=True)
+    assert refresh(tmp_path, ROOT / "stacks", write=False) == []
+    build = DeepLearningCluster.build
+
+    def lenient(self: DeepLearningCluster) -> None:
+        build(self)
+        self.add(accept(sns.Topic("Topic"), ["W3010"], REASON))
+
+    monkeypatch.setattr(DeepLearningCluster, "build", lenient)
+    assert refresh(tmp_path, ROOT / "stacks", write=False) == [tmp_path / "README.md"]
 
 
 def test_page_of_checks_has_every_check_and_what_is_left_to_the_linters() -> None:
@@ -89,5 +127,6 @@ def test_page_of_checks_has_every_check_and_what_is_left_to_the_linters() -> Non
     assert [
         each.title for each in LEFT if f"| `{', '.join(each.rules)}` | {each.title} |" not in theirs
     ] == []
+    assert all(f"| `{name}` |" in ours for name in RULES)
     assert "| cfn-lint by E1021, cloudformation-validate by F1018 |" in theirs
     assert "| cfn-lint and cloudformation-validate |" in theirs

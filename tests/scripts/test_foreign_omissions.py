@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from blueprints.checks.acceptance import blocks
+from blueprints.checks.finding import Source
 from blueprints.core import BlueprintError
-from scripts.foreign.omissions import Finding, Omission, load, remaining, stale
+from scripts.foreign.omissions import Finding, Omission, load, remaining, stale, unaccepted
 
 ENTRY = """
 - tool: checkov
@@ -97,3 +100,18 @@ def test_a_resource_at_which_nothing_is_found_is_stale() -> None:
     assert list(stale([finding("A_RULE", "Vpc")], [omission("A_RULE", "Vpc", "Subnet")])) == [
         "guard A_RULE: finds nothing at Subnet; remove it from resources"
     ]
+
+
+def test_a_resource_accepts_findings_of_its_own_and_stale_ones_are_told() -> None:
+    reason = "The functions speak to DynamoDB alone and hold no secret, so no network has to keep them."
+    metadata = blocks(("CKV_AWS_117", "CKV_AWS_116", "LAMBDA_DLQ_CHECK"), reason)
+    template = {"Resources": {"Function": {"Type": "AWS::Lambda::Function", "Metadata": metadata}}}
+    sources = [Source("one", json.dumps(template)), Source("two", "{}"), Source("one (expanded)", "{}")]
+    findings = [
+        finding("CKV_AWS_117", "Function", "one (expanded)"),
+        finding("CKV_AWS_117", "Other"),
+        finding("CKV_AWS_117", "Function", "two"),
+    ]
+    left, idle = unaccepted(findings, sources, "checkov")
+    assert left == findings[1:]
+    assert idle == ["one: Function: CKV_AWS_116 is accepted here and not reported; remove the acceptance"]
