@@ -1,4 +1,4 @@
-"""Results of the checkers, kept by the content they were computed from.
+"""Results of the checkers, and what SAM templates expand to, kept by the content they were computed from.
 
 An unchanged template costs one hash and one small file, instead of a linter that takes a second to start. The
 cache is a convenience: nothing that is wrong with it may change a result or stop a run.
@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from .finding import Finding, Source
 
-_FORMAT = 1
+_FORMAT = 2
+
+T = TypeVar("T")
 
 
 def default_folder() -> Path:
@@ -50,27 +52,39 @@ class Cache:
         self._warn = warn
         self._warned = False
 
+    def beside(self, kind: str) -> Cache:
+        """The folder of another kind, of the same user."""
+        return Cache(Path(self._folder).parent, kind, self._warn)
+
     def get(self, key: str) -> list[Finding] | None:
         """The findings stored under `key`, or None when there are none that can be trusted."""
+        return self.read(key, _findings)
+
+    def put(self, key: str, findings: Iterable[Finding]) -> None:
+        """Store findings, an empty list included."""
+        self.write(key, [finding.to_dict() for finding in findings])
+
+    def read(self, key: str, made: Callable[[object], T]) -> T | None:
+        """What is stored under `key`, through `made`, which raises ValueError for what it cannot trust."""
         path = self._path(key)
         try:
             # One read of a handful of bytes: pathlib and text decoding would double the price of a hit.
             with open(path, "rb") as file:
-                return _decode(file.read())
+                return made(_decode(file.read()))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RecursionError) as error:
             self._complain(path, error)
             return None
 
-    def put(self, key: str, findings: Iterable[Finding]) -> None:
-        """Store findings, an empty list included. Readers see the old file or the new one, never a part."""
+    def write(self, key: str, plain: object) -> None:
+        """Store what JSON can hold. Readers see the old file or the new one, never a part."""
         path = self._path(key)
         partial = f"{path}.{os.getpid()}.tmp"
         try:
             os.makedirs(self._folder, exist_ok=True)
             with open(partial, "wb") as file:
-                file.write(_encode(findings))
+                file.write(_encode(plain))
             os.replace(partial, path)
         except (OSError, ValueError) as error:
             with suppress(OSError):
@@ -89,20 +103,21 @@ class Cache:
             )
 
 
-def _encode(findings: Iterable[Finding]) -> bytes:
-    plain = {"format": _FORMAT, "findings": [finding.to_dict() for finding in findings]}
-    return json.dumps(plain, separators=(",", ":")).encode()
+def _encode(plain: object) -> bytes:
+    return json.dumps({"format": _FORMAT, "kept": plain}, separators=(",", ":")).encode()
 
 
-def _decode(data: bytes) -> list[Finding]:
+def _decode(data: bytes) -> object:
     plain: object = json.loads(data)
-    if not isinstance(plain, dict):
+    if not isinstance(plain, dict) or cast("dict[str, object]", plain).get("format") != _FORMAT:
         raise ValueError("not a cache file of ours")
-    fields = cast("dict[str, object]", plain)
-    found = fields.get("findings")
-    if fields.get("format") != _FORMAT or not isinstance(found, list):
+    return cast("dict[str, object]", plain).get("kept")
+
+
+def _findings(plain: object) -> list[Finding]:
+    if not isinstance(plain, list):
         raise ValueError("not a cache file of ours")
-    return [_finding(item) for item in cast("list[object]", found)]
+    return [_finding(item) for item in cast("list[object]", plain)]
 
 
 def _finding(item: object) -> Finding:

@@ -97,7 +97,9 @@ def run(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:
 def examine(sources: Sequence[Source], cache: Cache) -> list[Finding]:
     """What all checks find in templates, SAM templates as what they expand to; unchanged ones from the cache."""
     revision = _revision()
-    return through(cache, sources, lambda source: _key(source, revision), _examine)
+    return through(
+        cache, sources, lambda source: _key(source, revision), lambda missed: _examine(missed, cache)
+    )
 
 
 def _key(source: Source, revision: str) -> str:
@@ -111,8 +113,8 @@ def _revision() -> str:
     return key(*(path.read_bytes() for path in sorted([*folder.glob("*.py"), *folder.glob("rules/*.py")])))
 
 
-def _examine(sources: list[Source]) -> list[list[Finding]]:
-    with sam.Expander([source for source in sources if source.is_sam]) as expander:
+def _examine(sources: list[Source], cache: Cache) -> list[list[Finding]]:
+    with sam.Expander([source for source in sources if source.is_sam], cache.beside(sam.KIND)) as expander:
         expansions = iter(expander.collect())
     return [
         honour(source, _of_sam(source, next(expansions)) if source.is_sam else _of(source), ENGINE)

@@ -47,7 +47,9 @@ def lint(sources: Sequence[Source], cache: Cache, regions: Sequence[str] = DEFAU
     Raises ToolMissingError when cfn-lint, or the translator that a SAM template needs, is not installed.
     """
     asked = tuple(regions)
-    return through(cache, sources, lambda source: _key(source, asked), lambda missed: _lint(missed, asked))
+    return through(
+        cache, sources, lambda source: _key(source, asked), lambda missed: _lint(missed, asked, cache)
+    )
 
 
 def _key(source: Source, regions: tuple[str, ...]) -> str:
@@ -56,8 +58,8 @@ def _key(source: Source, regions: tuple[str, ...]) -> str:
     return key("lint", _REVISION, version(DISTRIBUTION), translator, rules, ",".join(regions), source.text)
 
 
-def _lint(sources: list[Source], regions: tuple[str, ...]) -> list[list[Finding]]:
-    with sam.Expander([source for source in sources if source.is_sam]) as expander:
+def _lint(sources: list[Source], regions: tuple[str, ...], cache: Cache) -> list[list[Finding]]:
+    with sam.Expander([source for source in sources if source.is_sam], cache.beside(sam.KIND)) as expander:
         _linter(regions)  # loads here while the translator loads there, and before any fork
         expansions = iter(expander.collect())
     pairs = [(source, next(expansions) if source.is_sam else sam.Expansion(None)) for source in sources]

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from .cache import Cache, key
 from .finding import Finding, Source
 from .packaged import package, parameters
 from .tools import version
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DISTRIBUTION = "aws-sam-translator"
 ENGINE = "sam-translator"
 SUFFIX = " (expanded)"
+KIND = "expansions"  # what they are called in the cache
 
 # Wants a name for the region of literal ARNs; any region will do, since those ARNs are not reported.
 _REGION = "us-east-1"
@@ -76,20 +78,31 @@ def concerns_author(finding: Finding, expansion: Expansion) -> bool:
 
 
 class Expander:
-    """A running child. It starts on construction, so that the caller can load something else meanwhile."""
+    """A running child. It starts on construction, so that the caller can load something else meanwhile.
 
-    def __init__(self, sources: Sequence[Source]) -> None:
+    What `cache` holds needs no child.
+    """
+
+    def __init__(self, sources: Sequence[Source], cache: Cache | None = None) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._count = len(sources)
+        self._cache = cache
+        self._keys = [_key(source) for source in sources] if cache else [source.text for source in sources]
+        self._found = {
+            name: found for name in self._keys if cache and (found := cache.read(name, _expansion))
+        }
+        self._missed = dict(zip(self._keys, sources, strict=True))
+        for name in self._found:
+            del self._missed[name]
         self._files = ExitStack()
-        if sources:
+        if self._missed:
             import tempfile  # not at the top, where a run without SAM templates would pay for it
 
             version(DISTRIBUTION)  # says what to install, before a child fails to import it
             # Files, not pipes: a template larger than a pipe's buffer would block both ends or need a thread.
             self._answers = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed on exit
             self._log = self._files.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - closed on exit
-            self._process = _start([source.text for source in sources], self._answers, self._log)
+            texts = [source.text for source in self._missed.values()]
+            self._process = _start(texts, self._answers, self._log)
 
     def __enter__(self) -> Expander:
         return self
@@ -102,14 +115,21 @@ class Expander:
 
     def collect(self) -> list[Expansion]:
         """Wait for the child; expansions in the order of the sources."""
-        if self._process is None:
-            return []
-        status = self._process.wait()
+        found = {**self._found, **(self._answered(self._process) if self._process else {})}
+        return [found[name] for name in self._keys]
+
+    def _answered(self, process: subprocess.Popen[bytes]) -> dict[str, Expansion]:
+        status = process.wait()
         self._answers.seek(0)
         try:
-            return [_expansion(plain) for plain in json.load(self._answers)]
+            plain: list[dict[str, Any]] = json.load(self._answers)
+            found = {name: _expansion(each) for name, each in zip(self._missed, plain, strict=True)}
         except (ValueError, KeyError, TypeError):
-            return [Expansion(None, (self._failure(status),))] * self._count
+            return dict.fromkeys(self._missed, Expansion(None, (self._failure(status),)))
+        for name, each in zip(self._missed, plain, strict=True):
+            if self._cache:
+                self._cache.write(name, each)
+        return found
 
     def _failure(self, status: int) -> str:
         self._log.seek(0)
@@ -140,8 +160,20 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONHASHSEED": "0"}
 
 
-def _expansion(plain: dict[str, Any]) -> Expansion:
-    return Expansion(plain["text"], tuple(plain["errors"]), frozenset(plain["beyond_author"]))
+def _key(source: Source) -> str:
+    ours = (Path(__file__).with_name(name).read_bytes() for name in ("sam.py", "packaged.py", "template.py"))
+    return key("expansion", version(DISTRIBUTION), *ours, source.text)
+
+
+def _expansion(plain: Any) -> Expansion:
+    """Raises ValueError for what is no expansion, since cache files may come from anyone."""
+    try:
+        text, errors, beyond = plain["text"], plain["errors"], plain["beyond_author"]
+        if not isinstance(text, str | None):
+            raise ValueError(f"not an expansion: text is {type(text).__name__}")
+        return Expansion(text, tuple(map(str, errors)), frozenset(map(str, beyond)))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not an expansion: {error}") from error
 
 
 def _finding(source: Source, message: str) -> Finding:

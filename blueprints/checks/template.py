@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from functools import partial
 from typing import Any, cast
 
 import yaml
@@ -12,15 +14,30 @@ import yaml
 MOST_BYTES = 1_000_000
 MOST_RESOURCES = 500
 
+_MERGE = "tag:yaml.org,2002:merge"
 _Node = yaml.MappingNode | yaml.SequenceNode | yaml.ScalarNode
 
 
 class TemplateError(ValueError):
-    """Text that is no template: neither JSON nor YAML, or no mapping at its top."""
+    """Text that is no template: neither JSON nor YAML, no mapping at its top, or with a key twice in one mapping."""
 
 
 class _Loader(yaml.CSafeLoader):
     """YAML as CloudFormation reads it: short tags are functions, and dates are text."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self.repeated: list[tuple[int, str]] = []
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; keys that it has twice are noted, since all but the last would be lost without a word."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                if key.value in seen:
+                    self.repeated.append((key.start_mark.line + 1, key.value))
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 # An unquoted 2010-09-09 must stay text: the value is compared as text, and a date is not JSON.
@@ -62,9 +79,30 @@ def load(text: str) -> dict[str, Any]:
 
 
 def _parse(text: str) -> Any:
+    repeated: list[str] = []
     if text.lstrip().startswith("{"):
         try:
-            return json.loads(text)
-        except ValueError:
-            pass  # a YAML flow mapping also starts with a brace
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from the safe loader
+            return _told(json.loads(text, object_pairs_hook=partial(_object, repeated)), repeated)
+        except json.JSONDecodeError:
+            repeated = []  # a YAML flow mapping also starts with a brace
+    loader = _Loader(text)
+    try:
+        template = loader.get_single_data()
+        return _told(template, [f"{key} in line {line}" for line, key in sorted(loader.repeated)])
+    finally:
+        loader.dispose()
+
+
+def _object(repeated: list[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        repeated += [key for key, count in Counter(key for key, _ in pairs).items() if count > 1]
+    return found
+
+
+def _told(template: Any, repeated: list[str]) -> Any:
+    if repeated:
+        raise TemplateError(
+            f"keys that stand twice in one mapping, of which one is lost: {', '.join(repeated)}"
+        )
+    return template

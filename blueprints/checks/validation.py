@@ -39,7 +39,9 @@ def validate(sources: Sequence[Source], cache: Cache) -> list[Finding]:
     Raises ToolMissingError when the engine, or the translator that a SAM template needs, is not installed.
     """
     engine = version(DISTRIBUTION)
-    return through(cache, sources, lambda source: _key(source, engine), _validate)
+    return through(
+        cache, sources, lambda source: _key(source, engine), lambda missed: _validate(missed, cache)
+    )
 
 
 def _key(source: Source, engine: str) -> str:
@@ -47,8 +49,8 @@ def _key(source: Source, engine: str) -> str:
     return key("validation", _REVISION, engine, translator, source.text)
 
 
-def _validate(sources: list[Source]) -> list[list[Finding]]:
-    with sam.Expander([source for source in sources if source.is_sam]) as expander:
+def _validate(sources: list[Source], cache: Cache) -> list[list[Finding]]:
+    with sam.Expander([source for source in sources if source.is_sam], cache.beside(sam.KIND)) as expander:
         # In this order, so that the engine loads here while the translator loads there.
         own = _on_every_core(_of_source, sources)
         expansions = iter(expander.collect())

@@ -26,6 +26,11 @@ NOT_TEMPLATES: dict[str, tuple[str | bytes, str]] = {
     "deep mapping": ("Resources:\n" + "".join(" " * i + "a:\n" for i in range(1, 900)), "nesting depth"),
     "bomb": (f"{BOMB}Resources: {{T: {{Type: AWS::SNS::Topic, Properties: *a9}}}}\n", "alias expansion"),
     "20 MB": (f'Description: "{"x" * 20_000_000}"\nResources: {{}}\n', "CloudFormation takes 1,000,000"),
+    "keys twice in YAML": (
+        "Resources:\n  A: {Type: a}\n  B:\n    Type: a\n    Type: b\n  A: {Type: c}\n",
+        "keys that stand twice in one mapping, of which one is lost: Type in line 5, A in line 6",
+    ),
+    "keys twice in JSON": ('{"Resources": {"A": {"Type": "a"}, "A": {"Type": "b"}}}', "one is lost: A"),
     "601 resources": (
         json.dumps({"Resources": dict(list(CHAIN.items())[:601])}),
         "601 resources; CloudFormation takes 500",

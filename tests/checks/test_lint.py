@@ -175,7 +175,7 @@ def test_regions_are_part_of_the_question(
 ) -> None:
     asked: list[tuple[str, ...]] = []
 
-    def check(sources: list[Source], regions: tuple[str, ...]) -> list[list[Finding]]:
+    def check(sources: list[Source], regions: tuple[str, ...], _: Cache) -> list[list[Finding]]:
         asked.append(regions)
         return [[] for _ in sources]
 

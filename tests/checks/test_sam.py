@@ -13,6 +13,7 @@ import pytest
 from blueprints import checks
 from blueprints.checks import sam as expansion
 from blueprints.checks import tools
+from blueprints.checks.cache import Cache
 from blueprints.checks.finding import Source
 from blueprints.checks.template import TemplateError, load
 
@@ -215,3 +216,56 @@ def test_vendored_under_another_name_from_a_folder_with_treacherous_modules(
         check=True,
     )
     assert done.stdout.split() == ["company.vendored.checks.sam", "True", "False"]
+
+
+SIMPLE = Source(
+    "simple.yaml", f"Transform: {NAME}\nResources:\n  Table: {{Type: AWS::Serverless::SimpleTable}}\n"
+)
+REFUSED = Source(
+    "refused.yaml", f"Transform: {NAME}\nResources:\n  Function: {{Type: AWS::Serverless::Function}}\n"
+)
+
+
+def later_version(_: str) -> str:
+    return "999"
+
+
+def test_what_was_expanded_once_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path, expansion.KIND, print)
+    with expansion.Expander([SIMPLE, REFUSED], cache) as first:
+        told = first.collect()
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with expansion.Expander([REFUSED, SIMPLE, SIMPLE], cache) as second:
+        assert second.collect() == [told[1], told[0], told[0]]
+    assert "AWS::DynamoDB::Table" in (told[0].text or "")
+    assert told[1].errors
+
+
+def test_another_text_another_translator_and_a_broken_file_are_expanded_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    cache = Cache(tmp_path, expansion.KIND, lines.append)
+    with expansion.Expander([SIMPLE], cache) as expander:
+        (told,) = expander.collect()
+    (file,) = (tmp_path / expansion.KIND).glob("*.json")
+    file.write_text('{"format": 2, "kept": {"text": 7, "errors": [], "beyond_author": []}}')
+    with expansion.Expander([SIMPLE], cache) as expander:
+        assert expander.collect() == [told]
+    assert len(lines) == 1
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with expansion.Expander([Source(SIMPLE.name, f"{SIMPLE.text}\n"), SIMPLE], cache) as expander:
+        assert [bool(each.errors) for each in expander.collect()] == [True, False]
+    monkeypatch.setattr(expansion, "version", later_version)
+    with expansion.Expander([SIMPLE], cache) as expander:
+        assert expander.collect()[0].errors
+
+
+def test_a_child_that_died_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = Cache(tmp_path, expansion.KIND, print)
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "executable", shutil.which("false"))
+        with expansion.Expander([SIMPLE], cache) as expander:
+            assert "ended with status 1" in expander.collect()[0].errors[0]
+    with expansion.Expander([SIMPLE], cache) as expander:
+        assert expander.collect()[0].errors == ()

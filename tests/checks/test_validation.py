@@ -158,7 +158,7 @@ def test_change_of_text_or_tool_is_noticed(
     assert validate([replace(clean, text=faulty.text)], new_cache())
     asked: list[Source] = []
 
-    def check(sources: list[Source]) -> list[list[Finding]]:
+    def check(sources: list[Source], _: Cache) -> list[list[Finding]]:
         asked.extend(sources)
         return [[] for _ in sources]
 
