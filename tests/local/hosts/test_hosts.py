@@ -106,7 +106,7 @@ def test_the_clock_runs_out_for_a_command_that_hangs(network: Network) -> None:
     host = network.host("one")
     with pytest.raises(subprocess.TimeoutExpired):
         host.run(["bash", "-c", "sleep 300; true"], timeout=0.3)
-    assert out(host, "pgrep sleep || true") == ""
+    assert out(host, "pgrep --runstates DRS sleep || true") == ""
 
 
 def left_of(pid: int) -> list[str]:
