@@ -52,7 +52,7 @@ variants: $(READY) ## Lint the variants of every blueprint with cfn-lint
 types: $(READY) ## Check types
 	@$(RUN) -m pyright
 
-foreign: $(READY) ## Run Guard, checkov, CDK, CFNgin and Sceptre over our templates; ONLY=name for one
+foreign: $(READY) ## Run tools that are not ours over our templates; ONLY=name for one
 	@$(RUN) -m scripts.foreign
 
 check: test lint variants types foreign prove ## All that CI runs

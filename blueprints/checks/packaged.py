@@ -9,18 +9,63 @@ their templates cannot be fetched offline.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any, Literal, NamedTuple, cast
 
 _OBJECT = "s3://packaged/object"
 _IMAGE = "packaged:latest"
 _TEMPLATE = "https://packaged.invalid/template"
 _GIVEN = "given"
+
+
+class Artifact(NamedTuple):
+    """A property that takes a path of the author's and, once deployed, an address in S3.
+
+    `name` is dotted where it lies deeper than the resource's properties. `address` is how the address is written:
+    `s3://bucket/key`, `https://…`, or the names of the two keys of a mapping. A `zip` is made of whatever the path
+    names; `any` is a folder, zipped, or a file as it is; a `template` is packaged itself.
+    """
+
+    name: str
+    address: Literal["s3", "https"] | tuple[str, str]
+    content: Literal["zip", "any", "template"]
+
+
+_KEYS, _S3_KEYS = ("Bucket", "Key"), ("S3Bucket", "S3Key")
+_APPSYNC = tuple(
+    Artifact(f"{name}S3Location", "s3", "any")
+    for name in ("RequestMappingTemplate", "ResponseMappingTemplate", "Code")
+)
+
+# What `aws cloudformation package` takes (AWS CLI Command Reference), and what only `sam package` does: HttpApi,
+# ApiGatewayV2, StackSet, ModuleVersion, ResourceVersion and AppSync's CodeS3Location.
+ARTIFACTS: Mapping[str, tuple[Artifact, ...]] = {
+    "AWS::ApiGateway::RestApi": (Artifact("BodyS3Location", _KEYS, "any"),),
+    "AWS::ApiGatewayV2::Api": (Artifact("BodyS3Location", _KEYS, "any"),),
+    "AWS::AppSync::FunctionConfiguration": _APPSYNC,
+    "AWS::AppSync::GraphQLSchema": (Artifact("DefinitionS3Location", "s3", "any"),),
+    "AWS::AppSync::Resolver": _APPSYNC,
+    "AWS::CloudFormation::ModuleVersion": (Artifact("ModulePackage", "s3", "any"),),
+    "AWS::CloudFormation::ResourceVersion": (Artifact("SchemaHandlerPackage", "s3", "any"),),
+    "AWS::CloudFormation::Stack": (Artifact("TemplateURL", "https", "template"),),
+    "AWS::CloudFormation::StackSet": (Artifact("TemplateURL", "https", "template"),),
+    "AWS::CodeCommit::Repository": (Artifact("Code.S3", _KEYS, "zip"),),
+    "AWS::ElasticBeanstalk::ApplicationVersion": (Artifact("SourceBundle", _S3_KEYS, "any"),),
+    "AWS::Glue::Job": (Artifact("Command.ScriptLocation", "s3", "any"),),
+    "AWS::Lambda::Function": (Artifact("Code", _S3_KEYS, "zip"),),
+    "AWS::Lambda::LayerVersion": (Artifact("Content", _S3_KEYS, "zip"),),
+    "AWS::Serverless::Api": (Artifact("DefinitionUri", "s3", "any"),),
+    "AWS::Serverless::Application": (Artifact("Location", "https", "template"),),
+    "AWS::Serverless::Function": (Artifact("CodeUri", "s3", "zip"),),
+    "AWS::Serverless::HttpApi": (Artifact("DefinitionUri", "s3", "any"),),
+    "AWS::Serverless::LayerVersion": (Artifact("ContentUri", "s3", "zip"),),
+    "AWS::Serverless::StateMachine": (Artifact("DefinitionUri", _KEYS, "any"),),
+    "AWS::StepFunctions::StateMachine": (Artifact("DefinitionS3Location", _KEYS, "any"),),
+}
+
 _UPLOADED = {
-    "AWS::Serverless::Api": "DefinitionUri",
-    "AWS::Serverless::Function": "CodeUri",
-    "AWS::Serverless::HttpApi": "DefinitionUri",
-    "AWS::Serverless::LayerVersion": "ContentUri",
-    "AWS::Serverless::StateMachine": "DefinitionUri",
+    kind: each.name
+    for kind, (each, *_) in ARTIFACTS.items()
+    if kind.startswith("AWS::Serverless::") and each.content != "template"
 }
 
 

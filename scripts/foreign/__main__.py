@@ -1,4 +1,4 @@
-"""Gates by tools that are not ours: Guard and checkov over our templates; CDK, CFNgin and Sceptre as their readers.
+"""Gates by tools that are not ours: Guard and checkov over our templates; CDK, CFNgin, Sceptre and SAM as readers.
 
 Prints a line a tool with its seconds. With CI=true a tool that cannot be installed is a failure; elsewhere it is
 skipped, with the reason. ONLY=name runs one.
@@ -6,6 +6,7 @@ skipped, with the reason. ONLY=name runs one.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from blueprints.checks.acceptance import unhidden
 from blueprints.checks.finding import Source
 from blueprints.core import BlueprintError
 
-from . import canary, checkov, environments, guard, omissions, readers, stacks, templates
+from . import acceptors, canary, checkov, environments, guard, omissions, readers, stacks, templates
 from .environments import FOREIGN, ROOT, UnavailableError
 from .omissions import Tool
 
@@ -48,7 +49,8 @@ def gates() -> list[Gate]:
     ):
         version = f"{distribution} {environments.pinned(name, distribution)}"
         made.append(Gate(name, version, _installed(name), _reader(name, read)))
-    return made
+    clis = ", ".join(f"{each} {environments.pinned('sam', each)}" for each in ("aws-sam-cli", "awscli"))
+    return [*made, Gate("sam", clis, _installed("sam"), _sam)]
 
 
 def _installed(name: str) -> Callable[[], object]:
@@ -95,6 +97,19 @@ def _reader(name: str, read: readers.Reader) -> Callable[[], tuple[str, list[str
         return f"{len(listed)} stacks", read(ROOT, listed, environments.python(name), FOREIGN / "work" / name)
 
     return run
+
+
+def _sam() -> tuple[str, list[str]]:
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # it tells of every request
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        return acceptors.faults(ROOT, environments.python("sam"), FOREIGN / "work" / "sam", endpoint)
+    finally:
+        server.stop()
 
 
 def main(known: list[Gate], environment: Mapping[str, str]) -> int:
