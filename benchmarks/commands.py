@@ -8,13 +8,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .environments import Environments
-from .places import BENCH, CACHES, CDK_CLI, JAVASCRIPT_APP, JSII_CACHE, OUTPUTS, OWN, PYTHON_APP, STACKS
+from .places import (
+    BENCH,
+    CACHES,
+    CDK_CLI,
+    ENVIRONMENT,
+    JAVASCRIPT_APP,
+    JSII_CACHE,
+    OUTPUTS,
+    OWN,
+    PYTHON_APP,
+    STACKS,
+    TEMPLATES,
+)
 from .processes import Command
 
 NOTHING = "python -c pass"
 RENDER = "render, no validation"
 RENDER_COLD = "render with validation, cold cache"
 RENDER_WARM = "render with validation, warm cache"
+CHECK = "check, expansions known"
+CFN_LINT = "cfn-lint"
 SYNTH_OFF = "cdk synth, JavaScript, validation off"
 SYNTH = "cdk synth, JavaScript, as it comes"
 JAVASCRIPT_OFF = "CDK JavaScript app alone, validation off"
@@ -51,6 +65,22 @@ def ours() -> list[Command]:
         _render(RENDER, "--no-validate", cache="unused", cold=True),
         _render(RENDER_COLD, cache="cold", cold=True),
         _render(RENDER_WARM, cache="warm", cold=False),
+    ]
+
+
+def checkers() -> list[Command]:
+    """Ours and cfn-lint over the same templates. Ours knows what SAM makes of them, and not what it found in them."""
+    cache = CACHES / "check"
+    templates = sorted(map(str, (TEMPLATES / ENVIRONMENT).glob("*.yaml")))
+    return [
+        Command(
+            CHECK,
+            [sys.executable, "-m", "blueprints", "check", *templates],
+            env={**OWN, "XDG_CACHE_HOME": str(cache)},
+            cwd=BENCH,
+            prepare=_emptied(cache / "compute-blueprints" / "check"),
+        ),
+        Command(CFN_LINT, [str(Path(sys.executable).with_name("cfn-lint")), *templates], cwd=BENCH),
     ]
 
 

@@ -135,6 +135,12 @@ def _process_targets(series: Sequence[Series]) -> list[Target]:
             1.3,
             ratio(commands.RENDER_WARM, commands.RENDER),
         ),
+        Target(
+            "check of templates never seen, expansions known, to cfn-lint",
+            1 / 4,
+            ratio(commands.CHECK, commands.CFN_LINT),
+            True,
+        ),
     ]
 
 

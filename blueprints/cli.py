@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import click
 
 from . import __version__
+from .local.command import local
+from .package.command import package
 
 if TYPE_CHECKING:
     from .checks.finding import Finding, Source
@@ -33,6 +35,10 @@ def cli() -> None:
 
     Exit status: 0 all is well, 1 something is stale or a linter objects, 2 bad input.
     """
+
+
+cli.add_command(local)
+cli.add_command(package)
 
 
 def main() -> None:
