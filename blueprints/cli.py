@@ -193,13 +193,15 @@ def _fault(finding: Finding) -> Fault:
 @_out
 @_tell_faults
 def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> None:
-    """Lint rendered templates with cfn-lint, warnings included; unchanged ones come from a cache."""
+    """Lint rendered templates, and the scripts, code and policies in them; unchanged ones come from a cache."""
     from .checks.cache import Cache, default_folder
+    from .checks.inspection import inspect
     from .checks.lint import lint as lint_sources
     from .core.stack_file import discover
 
     sources = _committed(discover(folder, env, stacks), out)
     found = lint_sources(sources, Cache(default_folder(), "lint", lambda line: _tell([line])))
+    found += inspect(sources, Cache(default_folder(), "inspection", lambda line: _tell([line])))
     _tell(_fault(each) for each in found)
     if found:
         sys.exit(_STALE)
@@ -309,6 +311,46 @@ def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
     if faults:
         raise BlueprintError(faults)
     return sources
+
+
+@cli.command()
+@click.argument("template", metavar="FILE|STACK")
+@_env
+@_stacks_folder
+@_out
+@click.option(
+    "--stack-name", metavar="NAME", help="Name it is deployed under; by default that of STACK, for a FILE any."
+)
+@click.option(
+    "--format", "style", type=click.Choice(["policy", "json"]), default="policy", show_default=True,
+    help="The document alone, or in an object beside what it lacks.",
+)  # fmt: skip
+@_tell_faults
+def policy(
+    template: str,
+    env: str | None,
+    folder: Path,
+    out: Path,
+    stack_name: str | None,
+    style: Literal["policy", "json"],
+) -> None:
+    """Print the IAM policy that the role which deploys a template needs, without an AWS account.
+
+    FILE is any CloudFormation or SAM template; STACK names a stack whose rendered template is read. What the policy
+    lacks is told on standard error.
+    """
+    from .core.errors import BlueprintError, Fault
+    from .core.stack_file import discover
+    from .review.policy import deployment
+
+    file = Path(template)
+    paths = [] if file.is_file() else discover(folder, env, [template])
+    if len(paths) > 1:
+        raise BlueprintError([Fault(template, "", f"names {len(paths)} stacks; write ENV/STACK")])
+    (source, *_) = _committed(paths, out) or [_source(file)]
+    found = deployment(source, stack_name or (paths[0].stem if paths else "*"))
+    _tell(found.remarks())
+    click.echo(json.dumps(found.policy if style == "policy" else found.to_dict(), indent=2))
 
 
 @cli.command()

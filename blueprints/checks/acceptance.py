@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 from .finding import Finding, Source
 from .template import TemplateError, load
 
-Engine = Literal["blueprints", "cloudformation-validate", "cfn-lint", "checkov", "guard"]
+Engine = Literal["blueprints", "inspection", "cloudformation-validate", "cfn-lint", "checkov", "guard"]
 
 KEY = "compute-blueprints"
 SHORTEST_REASON = 40
@@ -53,7 +53,8 @@ ALIASES = (
 _VALIDATOR_ONLY = frozenset({"E9004", "W3030", "W1103", "W2508", "W2509", "W9003"})
 
 _FORMS: tuple[tuple[str, Engine], ...] = (
-    (r"CB\d{3}", "blueprints"),
+    (r"CB2\d{2}|SC\d{4}", "inspection"),
+    (r"CB[01]\d{2}", "blueprints"),
     (r"F\d{4}", "cloudformation-validate"),
     (r"[EWI]\d{4}", "cfn-lint"),
     (r"CKV2?_[A-Z]+_\d+", "checkov"),

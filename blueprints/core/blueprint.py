@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any, Generic, TypeVar, cast, get_args
+from typing import Any, ClassVar, Generic, TypeVar, cast, get_args
 
 from troposphere import AWSHelperFn, AWSObject, Output, Ref, Template, iam
 from troposphere import constants as aws
@@ -31,6 +31,12 @@ class Blueprint(Generic[C]):
     A subclass declares `Parameter`s as class attributes, names its Config as `Blueprint[MyConfig]`, and builds:
     one method a resource returns it, and `build()` adds them. The first line of its docstring is the template's
     Description. Rendering is deterministic and starts from an empty template each time.
+    """
+
+    regions: ClassVar[tuple[str, ...]] = ("us-east-1", "eu-central-1", "us-gov-west-1", "cn-north-1")
+    """Regions that stand for where it is meant to be deployed: what it is made of must exist in each of them.
+
+    By default one that has everything, one beside it, and one of each partition that has less.
     """
 
     permissions_boundary_arn = Parameter(

@@ -61,6 +61,9 @@ class Shared:
 class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
     """A master and GPU workers that train one model together."""
 
+    # Not in China, where none of the types with a current GPU is offered: the default would have to be another.
+    regions = ("us-east-1", "eu-central-1", "us-gov-west-1")
+
     def build(self) -> None:
         net = self.add(self.network())
         cluster = self.add(self.cluster_group(net))

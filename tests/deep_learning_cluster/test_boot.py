@@ -261,14 +261,3 @@ def test_the_proxy_is_set_for_everybody_and_not_for_metadata(tmp_path: Path) -> 
     lines = (booted.out / "environment").read_text().splitlines()
     assert "https_proxy=http://proxy.internal:3128" in lines
     assert "no_proxy=169.254.169.254,localhost" in lines
-
-
-@pytest.mark.parametrize("node", ["Master", "Worker"])
-def test_the_rendered_script_is_clean(tmp_path: Path, node: str) -> None:
-    script = tmp_path / "user-data.sh"
-    script.write_text(user_data(SSH, node=node))
-    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
-    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert shellcheck is not None
-    done = subprocess.run([shellcheck, "-s", "bash", script], capture_output=True, text=True, check=False)
-    assert done.stdout == ""
