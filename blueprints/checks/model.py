@@ -6,14 +6,16 @@ pseudo parameters. What it leaves open (a Sub with a resource in it, an import) 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, cast
+from functools import cached_property, wraps
+from typing import Any, Protocol, TypeVar, cast
 
 from .finding import Source
-from .template import MOST_RESOURCES, TemplateError, load
+from .outcomes import has_choices, outcomes
+from .template import MOST_RESOURCES, MOST_UNFOLDED, TemplateError, load, unfolded
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,27 @@ class Model:
         count = len(self.section("Resources"))
         if count > MOST_RESOURCES:
             raise TemplateError(f"{count} resources; CloudFormation takes {MOST_RESOURCES}")
+        if unfolded(self.raw) > MOST_UNFOLDED:
+            raise TemplateError(
+                f"conditions that unfold to over {MOST_UNFOLDED:,} parts; name each fewer times"
+            )
         self._engine = _engine_model(source.text)
+
+    @cached_property
+    def decided(self) -> list[Model]:
+        """The template whichever way its conditions go: itself, or one for each outcome."""
+        return self._outcomes(defaults=False) if has_choices(self.raw) else [self]
+
+    @cached_property
+    def by_default(self) -> list[Model]:
+        """The same, with parameters at their defaults."""
+        return self._outcomes(defaults=True) if self.parameters else self.decided
+
+    def _outcomes(self, *, defaults: bool) -> list[Model]:
+        try:
+            return [_Outcome(self.source, raw) for raw in outcomes(self.raw, defaults=defaults)]
+        except RecursionError:  # a chain of conditions that no author has written
+            return [self]
 
     @cached_property
     def resources(self) -> dict[str, Resource]:
@@ -169,6 +191,49 @@ class Model:
             if found is not None and found.start_line:
                 return int(found.start_line)
         return 1
+
+
+class _Outcome(Model):
+    """One of a template's outcomes, read when something of it is asked for."""
+
+    def __init__(self, source: Source, raw: dict[str, Any]) -> None:
+        self.source = source
+        self.raw = raw
+
+    @cached_property
+    def _engine(self) -> Any:
+        return _engine_model(json.dumps(self.raw))
+
+
+class _Placed(Protocol):
+    @property
+    def path(self) -> tuple[str, ...]: ...
+
+
+_Found = TypeVar("_Found", bound=_Placed)
+Find = Callable[[Model], Iterator[_Found]]
+
+
+def either_way(find: Find[_Found]) -> Find[_Found]:
+    """For a check that misses what is not there, or compares values: it sees the template once for each outcome."""
+    return _in_each(find, lambda model: model.decided)
+
+
+def with_defaults(find: Find[_Found]) -> Find[_Found]:
+    """For a check that reads text as written: it sees each outcome with parameters at their defaults."""
+    return _in_each(find, lambda model: model.by_default)
+
+
+def _in_each(find: Find[_Found], of: Callable[[Model], list[Model]]) -> Find[_Found]:
+    @wraps(find)
+    def found(model: Model) -> Iterator[_Found]:
+        told: set[tuple[str, ...]] = set()
+        for outcome in of(model):
+            new = [each for each in find(outcome) if each.path not in told]
+            told.update(each.path for each in new)
+            yield from new
+
+    return found
 
 
 def _engine_model(text: str) -> Any:
@@ -262,7 +327,7 @@ def strings(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 def substituted(text: str) -> list[str]:
     """Names in the ${} of a Fn::Sub."""
-    return re.findall(r"\$\{([^!}][^}]*)\}", text)
+    return re.findall(r"\$\{([^!${}][^${}]*)\}", text)
 
 
 def nodes(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -24,7 +24,11 @@ def log(found: Sequence[Finding], version: str) -> dict[str, Any]:
     at = {rule["id"]: index for index, rule in enumerate(rules)}
     driver = {"name": ENGINE, "version": version, "rules": rules}
     results = [{**_result(finding), "ruleIndex": at[finding.rule]} for finding in found]
-    return {"version": "2.1.0", "$schema": _SCHEMA, "runs": [{"tool": {"driver": driver}, "results": results}]}
+    return {
+        "version": "2.1.0",
+        "$schema": _SCHEMA,
+        "runs": [{"tool": {"driver": driver}, "results": results}],
+    }
 
 
 def _rules(named: set[str]) -> list[dict[str, Any]]:

@@ -14,6 +14,10 @@ import yaml
 MOST_BYTES = 1_000_000
 MOST_RESOURCES = 500
 
+# The validator puts each condition's text in place of its name; twenty that each name the one before twice are a
+# million. People write a handful.
+MOST_UNFOLDED = 100_000
+
 _MERGE = "tag:yaml.org,2002:merge"
 _Node = yaml.MappingNode | yaml.SequenceNode | yaml.ScalarNode
 
@@ -106,3 +110,47 @@ def _told(template: Any, repeated: list[str]) -> Any:
             f"keys that stand twice in one mapping, of which one is lost: {', '.join(repeated)}"
         )
     return template
+
+
+def unfolded(template: dict[str, Any]) -> int:
+    """Parts of a template's conditions with every name replaced by what it stands for, the largest condition's."""
+    conditions = template.get("Conditions")
+    sizes: dict[str, int] = {}
+    if isinstance(conditions, dict):
+        # From the end of each chain, since a chain may be longer than Python's stack.
+        for name in _innermost_first(cast("dict[str, Any]", conditions)):
+            named = _named(cast("dict[str, Any]", conditions)[name])
+            sizes[name] = 1 + sum(sizes.get(each, 1) for each in named)
+    return max(sizes.values(), default=0)
+
+
+def _innermost_first(conditions: dict[str, Any]) -> list[str]:
+    """Names in an order in which each stands after those that it names; a circle ends where it closes."""
+    done: dict[str, None] = {}
+    waiting = [(name, False) for name in conditions]
+    entered: set[str] = set()
+    while waiting:
+        name, known = waiting.pop()
+        if known:
+            done[name] = None
+        elif name not in entered:
+            entered.add(name)
+            waiting.append((name, True))
+            waiting += [(each, False) for each in _named(conditions[name]) if each in conditions]
+    return list(done)
+
+
+def _named(condition: Any) -> list[str]:
+    """The conditions that one names, as often as it names them."""
+    found: list[str] = []
+    waiting: list[Any] = [condition]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            entries = cast("dict[str, Any]", node)
+            name = entries.get("Condition")
+            found += [name] if isinstance(name, str) else []
+            waiting += entries.values()
+        elif isinstance(node, list):
+            waiting += cast("list[Any]", node)
+    return found

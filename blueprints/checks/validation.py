@@ -17,7 +17,7 @@ from . import sam
 from .acceptance import honour
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
-from .template import MOST_BYTES, MOST_RESOURCES, TemplateError, load
+from .template import MOST_BYTES, MOST_RESOURCES, MOST_UNFOLDED, TemplateError, load, unfolded
 from .tools import version
 
 DISTRIBUTION = "cloudformation-validate"
@@ -31,6 +31,8 @@ _REFERENCE_RULES = frozenset({"E3005", "E9004", "F1010", "F1018", "F1020", "F610
 
 # The engine lists every allowed value in some messages; the offending one always stands at the head.
 _LONGEST_MESSAGE = 400
+
+_FEW_CONDITIONS = 40  # mentions, which cannot unfold to many parts
 
 
 def validate(sources: Sequence[Source], cache: Cache) -> list[Finding]:
@@ -99,18 +101,26 @@ def _oversize(source: Source) -> Finding | None:
     size = len(source.text.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
         return _own(source, "E1002", f"the body has {size} bytes; CloudFormation takes {MOST_BYTES}")
-    # A resource cannot do without the word, so only templates that have it often are counted by parsing.
-    count = _resources(source.text) if source.text.count("Type") > MOST_RESOURCES else 0
-    if count > MOST_RESOURCES:
-        return _own(source, "E3010", f"{count} resources; CloudFormation takes {MOST_RESOURCES}")
+    # Neither is to be had without its word, so only templates that have that often are parsed for it.
+    if source.text.count("Type") > MOST_RESOURCES or source.text.count("Condition") > _FEW_CONDITIONS:
+        return _overgrown(source)
     return None
 
 
-def _resources(text: str) -> int:
+def _overgrown(source: Source) -> Finding | None:
+    """What the engine would take minutes for: more resources, or conditions, than any stack has."""
     try:
-        return len(load(text).get("Resources") or ())
+        template = load(source.text)
+        count, parts = len(template.get("Resources") or ()), unfolded(template)
     except (TemplateError, TypeError):
-        return 0  # the engine reports what is wrong with the text
+        return None  # the engine reports what is wrong with the text
+    if count > MOST_RESOURCES:
+        return _own(source, "E3010", f"{count} resources; CloudFormation takes {MOST_RESOURCES}")
+    if parts > MOST_UNFOLDED:
+        return _own(
+            source, "F0000", f"conditions unfold to over {MOST_UNFOLDED:,} parts; name each fewer times"
+        )
+    return None
 
 
 def _own(source: Source, rule: str, message: str) -> Finding:

@@ -31,6 +31,16 @@ NOT_TEMPLATES: dict[str, tuple[str | bytes, str]] = {
         "keys that stand twice in one mapping, of which one is lost: Type in line 5, A in line 6",
     ),
     "keys twice in JSON": ('{"Resources": {"A": {"Type": "a"}, "A": {"Type": "b"}}}', "one is lost: A"),
+    "conditions of conditions": (
+        json.dumps(
+            {
+                "Conditions": {"C0": {"Fn::Equals": ["a", "b"]}}
+                | {f"C{i}": {"Fn::And": [{"Condition": f"C{i - 1}"}] * 2} for i in range(1, 121)},
+                "Resources": {"T": {"Type": "AWS::SNS::Topic", "Condition": "C120"}},
+            }
+        ),
+        "conditions that unfold to over 100,000 parts",
+    ),
     "601 resources": (
         json.dumps({"Resources": dict(list(CHAIN.items())[:601])}),
         "601 resources; CloudFormation takes 500",

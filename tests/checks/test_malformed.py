@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,6 +18,7 @@ from blueprints.checks.check import examine
 from blueprints.checks.finding import Finding, Source
 from blueprints.checks.template import load
 
+T = TypeVar("T")
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 LONGEST = timedelta(seconds=5)
@@ -42,13 +44,20 @@ _YAML = [
 _FUNCTIONS = ["!Ref", "!Sub", "!GetAtt", "Fn::If:", "${", "{{resolve:ssm:x}}"]
 _BYTES = ["\n", "\t", "\0", "\ufeff", "\x85", "\u2028", "\U0001d518" * 40, "%YAML 9.9\n"]
 TOKENS = st.sampled_from([*_YAML, *_FUNCTIONS, *_BYTES, "!If [", "|\n", "<<: "])
+PIECES = [
+    "x", "9", "${a}", "${", "$(", "$A", "a-", "a.", "a ", "a:", "a/", "a|", "a=", "a_b", "aa-aa-", "-e ", "[", "((((",
+    "#", "\n", "a\n", "\t", "\\", "'", '"', "`", "!", "%", "/", "&& ", "| ", " = ", "curl ", "-o ", "--retry", "arn:",
+    "arn:aws:", "ami-", "http://a", "169.254.169.254", ".amazonaws.com", "us-east-1", "us-east-1a ", "{{resolve:",
+    "set -e\n", "if a; then ", "export A=b\n", "<<EOF\n", "aws s3 ", "dnf install -y ", "cfn-signal ", "*", "?", "a*",
+]  # fmt: skip
+LONG = [(piece * 16_000)[:16_000] for piece in PIECES]
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
     st.floats(),
     st.text(max_size=20),
-    st.sampled_from(["x" * 20_000, "-", "*"]),
+    st.sampled_from(["-", "*", *(LONG[::3])]),
 )
 _NAMES = [
     "If", "Sub", "GetAtt", "Join", "Select", "FindInMap", "Base64", "Split", "Cidr", "GetAZs", "ImportValue",
@@ -100,9 +109,20 @@ def _replace(draw: st.DrawFn, node: Any) -> None:
             node[key] = draw(VALUES)
 
 
+class Forgetful(Cache):
+    """Keeps nothing, so that a slow template is slow whenever it comes."""
+
+    def read(self, key: str, made: Callable[[object], T]) -> T | None:
+        return None
+
+    def write(self, key: str, plain: object) -> None:
+        return None
+
+
 def told(texts: list[str], folder: Path) -> list[Finding]:
     return examine(
-        [Source(f"{index}.yaml", text) for index, text in enumerate(texts)], Cache(folder, "malformed", print)
+        [Source(f"{index}.yaml", text) for index, text in enumerate(texts)],
+        Forgetful(folder, "malformed", print),
     )
 
 
@@ -146,3 +166,47 @@ def test_malformed_sam_templates_are_checked_or_refused(tmp_path: Path) -> None:
     assert len(texts) >= 200
     assert any(Source("t", text).is_sam for text in texts)
     assert_bounded(told(texts, tmp_path))
+
+
+def everywhere(text: str) -> str:
+    """A template that has one text wherever checks read texts."""
+    statement = {
+        "Effect": "Allow",
+        "Action": [text, f"s3:{text}"],
+        "Resource": [text],
+        "Principal": {"AWS": text},
+    }
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    step = {"action": "aws:runShellScript", "name": "run", "inputs": {"runCommand": [text]}}
+    container = {"Name": "a", "Image": text, "Environment": [{"Name": "a", "Value": text}], "Command": [text]}
+    types = {
+        "EC2::LaunchTemplate": {
+            "LaunchTemplateData": {"UserData": {"Fn::Base64": {"Fn::Sub": text}}, "ImageId": text}
+        },
+        "EC2::Instance": {"UserData": {"Fn::Base64": text}, "ImageId": {"Ref": "Text"}},
+        "Lambda::Function": {"Code": {"ZipFile": text}, "Environment": {"Variables": {"A": text}}},
+        "IAM::Role": {"AssumeRolePolicyDocument": document, "Policies": [{"PolicyDocument": document}]},
+        "SSM::Document": {"Content": {"schemaVersion": "2.2", "mainSteps": [step]}},
+        "ECS::TaskDefinition": {"ContainerDefinitions": [container]},
+        "StepFunctions::StateMachine": {"DefinitionString": text},
+        "Events::Rule": {"ScheduleExpression": text, "EventPattern": {"source": [text]}},
+    }
+    resources = {
+        f"R{i}": {"Type": f"AWS::{kind}", "Properties": each} for i, (kind, each) in enumerate(types.items())
+    }
+    parameters = {"Text": {"Type": "String", "Default": text[:4_000], "AllowedPattern": text[:500]}}
+    return json.dumps(
+        {"Parameters": parameters, "Resources": resources, "Outputs": {"Text": {"Value": text}}}
+    )
+
+
+@pytest.mark.parametrize("text", LONG, ids=map(repr, PIECES))
+def test_a_long_text_takes_no_check_long(text: str, tmp_path: Path) -> None:
+    """An expression that goes back over a text takes the square of its length; sixteen thousand squared is a hang."""
+
+    @settings(deadline=LONGEST, max_examples=1, database=None)
+    @given(st.just(everywhere(text)))
+    def run(template: str) -> None:
+        assert_bounded(told([template], tmp_path))
+
+    run()

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Resource, arms, function
+from ..model import Model, Resource, arms, either_way, entries, function, nodes
 from .launch import (
     GROUP,
     INSTANCE,
@@ -123,13 +123,15 @@ def waits(model: Model, resource: Resource) -> bool:
 
 
 def _awaited(model: Model, resource: Resource, boot: str) -> bool:
-    """Whether anything waits for what this boot script says: the resource, a condition, one that it names."""
+    """Whether anything waits for what this boot script says when it is made, or when it is updated."""
+    on_update = waits_on_update(model, resource) and bool(_SIGNAL.search(boot))
+    return on_update or _awaited_at_first(model, resource, boot)
+
+
+def _awaited_at_first(model: Model, resource: Resource, boot: str) -> bool:
+    """Whether the resource waits when it is made, or a condition does, or another resource that the script names."""
     if waits(model, resource) or _condition_awaits(model, resource):
         return True
-    if any(
-        True for _ in model.attribute(resource, "UpdatePolicy.AutoScalingRollingUpdate.WaitOnResourceSignals")
-    ):
-        return bool(_SIGNAL.search(boot))
     if not re.search(r"--resource\b", boot) and not _SIGNAL.search(boot):
         return False
     return any(waits(model, each) and each.id in boot for each in model.resources.values())
@@ -153,6 +155,7 @@ def _starts_empty(resource: Resource) -> bool:
     source="CloudFormation User Guide, 'CreationPolicy attribute'; aws-samples/vpn-gateway-strongswan#22",
     remedy="end every path of the script with a signal and give the resource a CreationPolicy",
 )
+@either_way
 def boot_nobody_waits_for(model: Model) -> Iterator[Hit]:
     for resource, places in booting(model):
         for script in (found for place in places for found in scripts(model, place)):
@@ -161,7 +164,7 @@ def boot_nobody_waits_for(model: Model) -> Iterator[Hit]:
             if (
                 (works or signals)
                 and not _starts_empty(resource)
-                and not _awaited(model, resource, script.text)
+                and not _awaited_at_first(model, resource, script.text)
             ):
                 what = (
                     "its signal is for nobody"
@@ -179,6 +182,7 @@ def boot_nobody_waits_for(model: Model) -> Iterator[Hit]:
     source="CloudFormation User Guide, 'CreationPolicy attribute'",
     remedy="send the signal from user data, by cfn-signal or aws cloudformation signal-resource",
 )
+@either_way
 def signal_never_sent(model: Model) -> Iterator[Hit]:
     for resource, places in booting(model):
         data = [each for place in places for each in user_data(model, place)]
@@ -312,6 +316,7 @@ def _stops_at_signal(script: Script) -> bool:
     remedy="signal from a trap, which every way out goes through: trap 'cfn-signal -e $? …' EXIT",
     severity="warning",
 )
+@either_way
 def failure_never_signalled(model: Model) -> Iterator[Hit]:
     for resource, places in booting(model):
         for script in (found for place in places for found in scripts(model, place)):
@@ -371,6 +376,7 @@ def _conditions(model: Model) -> Iterator[tuple[Resource, str, set[str]]]:
     remedy="use a CreationPolicy, or end the handle's logical id with a hash of what boots",
     severity="warning",
 )
+@either_way
 def condition_works_once(model: Model) -> Iterator[Hit]:
     for condition, handle, signallers in _conditions(model):
         if signallers and not re.search(r"[0-9A-Fa-f]{6,}$", handle):
@@ -399,6 +405,7 @@ def condition_starts_early(model: Model) -> Iterator[Hit]:
     source="Bash Reference Manual, 'The Set Builtin'; CloudFormation User Guide, 'cfn-signal', exit code",
     remedy="begin with set -euo pipefail and signal the failure from a trap, or look at each exit status",
 )
+@either_way
 def errors_ignored(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         for script in scripts(model, resource):
@@ -486,7 +493,9 @@ def metadata_asked_without_token(model: Model) -> Iterator[Hit]:
 
 
 def _asks_without_token(line: str, script: str) -> bool:
-    called = re.search(rf"\b(?:curl|wget)\b[^|;)`]*{re.escape(_METADATA)}/[^|;)`]*", line)
+    variables = re.findall(rf"\b(\w+)=[\"']?http://{re.escape(_METADATA)}", script)
+    address = "|".join([re.escape(_METADATA), *(rf"\$(?:{each}\b|{{{each}}})" for each in variables)])
+    called = re.search(rf"\b(?:curl|wget)\b[^|;)`]*(?:{address})/[^|;)`]*", line)
     if called:
         return not re.search(r"token|\s-H\b|--header|--config|\s-K\b", called[0], re.I)
     return f"{_METADATA}/latest/meta-data" in line and "token" not in script.lower()
@@ -507,10 +516,14 @@ def shell_variable_replaced(model: Model) -> Iterator[Hit]:
 
 
 def _shadowed(model: Model, raw: Any) -> Iterator[str]:
-    """Names that a Sub fills in and that its script sets to something else."""
-    known, argument = function(raw)
-    if known != "Fn::Sub" or not isinstance(argument, str):
-        return
+    """Names that a Sub fills in and that its part of the script sets to something else."""
+    for _, node in nodes(raw):
+        known, argument = function(node)
+        if known == "Fn::Sub" and isinstance(argument, str):
+            yield from _set_and_filled(model, argument)
+
+
+def _set_and_filled(model: Model, argument: str) -> Iterator[str]:
     for name in set(re.findall(r"\$\{(\w+)\}", argument)) & {*model.parameters, *model.resources}:
         values = re.findall(rf"(?:^|[;\s])(?:export |local |readonly )?{name}=(\S*)", argument, re.M)
         if any(f"{{{name}}}" not in value for value in values):
@@ -550,11 +563,9 @@ def _keeps_volumes(instance: Resource) -> bool:
 def _moves(model: Model, image: Any) -> bool:
     """Whether an image is looked up anew by each update."""
     name, argument = function(image)
-    if name == "Ref":
-        declared = model.parameters.get(str(argument), {})
-        return "SSM::Parameter::Value" in str(declared.get("Type")) and not _pinned(
-            str(declared.get("Default", ""))
-        )
+    declared = entries(model.parameters.get(str(argument)) if name == "Ref" else None)
+    if "SSM::Parameter::Value" in str(declared.get("Type")):
+        return not _pinned(str(declared.get("Default", "")))
     found = re.search(r"\{\{resolve:ssm:([^}]*)\}\}", text(model, image))
     return bool(found) and not _pinned(found[1])
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, items
+from ..model import Model, Reference, Resource, alternatives, either_way, items
 from .custom_resources import custom_resources
 from .launch import images, launched, mappings, says, user_data
 
@@ -50,6 +50,7 @@ def _cluster(resource: Resource) -> set[str]:
     source="ECS API Reference, 'PutClusterCapacityProviders', ResourceInUseException; aws/aws-cdk#14732",
     remedy="add DependsOn with the AWS::ECS::ClusterCapacityProviderAssociations",
 )
+@either_way
 def service_before_capacity(model: Model) -> Iterator[Hit]:
     for service in model.of(_SERVICE):
         if "LaunchType" in service.properties:
@@ -68,6 +69,7 @@ def service_before_capacity(model: Model) -> Iterator[Hit]:
     "aws/copilot-cli#1180; aws/amazon-ecs-agent#1996",
     remedy="set DeploymentConfiguration.DeploymentCircuitBreaker with Enable and Rollback",
 )
+@either_way
 def no_circuit_breaker(model: Model) -> Iterator[Hit]:
     for service in model.of(_SERVICE):
         controllers = {
@@ -98,6 +100,7 @@ def _breaks(configuration: Mapping[str, Any]) -> bool:
     remedy="set HealthCheckGracePeriodSeconds to what a task needs to start",
     severity="warning",
 )
+@either_way
 def no_grace_period(model: Model) -> Iterator[Hit]:
     for service in model.of(_SERVICE):
         balanced = any(True for _ in items(service.get("LoadBalancers", [])))
@@ -139,6 +142,7 @@ def _referred(model: Model, source: str, path: str) -> set[str]:
     "vatertime/minecraft-spot-pricing#4",
     remedy="write ECS_CLUSTER=${Cluster} into /etc/ecs/ecs.config from user data",
 )
+@either_way
 def instance_without_cluster(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         optimized = [each for each in images(model, resource) if "/ecs/optimized-ami/" in each]

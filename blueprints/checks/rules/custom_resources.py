@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives
+from ..model import Model, Reference, Resource, alternatives, either_way
 from .functions import functions_behind, roles_of, subnets_of, timeouts, unattached, working_policies
 from .launch import numbers
 
@@ -26,6 +26,7 @@ def custom_resources(model: Model) -> Iterator[Resource]:
     remedy="set ServiceTimeout a little above the function's Timeout",
     severity="warning",
 )
+@either_way
 def no_service_timeout(model: Model) -> Iterator[Hit]:
     topics = {each.id for each in model.of("AWS::SNS::Topic")}
     for resource in custom_resources(model):
@@ -43,6 +44,7 @@ def no_service_timeout(model: Model) -> Iterator[Hit]:
     source="CloudFormation User Guide, 'Custom resources', ServiceTimeout",
     remedy="make ServiceTimeout longer than the function's Timeout",
 )
+@either_way
 def given_up_before_function(model: Model) -> Iterator[Hit]:
     for resource in custom_resources(model):
         patience = numbers(resource.get("ServiceTimeout"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, items
+from ..model import Model, Reference, Resource, alternatives, either_way, items
 from .launch import mappings, numbers
 from .permissions import statements_of
 
@@ -160,6 +160,7 @@ def works_before_policy(model: Model) -> Iterator[Hit]:
     remedy="set ReservedConcurrentExecutions to 1, or a Timeout below the schedule's period",
     severity="warning",
 )
+@either_way
 def overlapping_schedule(model: Model) -> Iterator[Hit]:
     for function in model.of(*FUNCTIONS):
         reserved = function.get("ReservedConcurrentExecutions")

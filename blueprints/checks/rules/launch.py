@@ -8,7 +8,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from ..check import Hit, at, check
-from ..model import Model, Opaque, Reference, Resource, alternatives, arms, function, items, written
+from ..model import (
+    Model,
+    Opaque,
+    Reference,
+    Resource,
+    alternatives,
+    arms,
+    either_way,
+    function,
+    items,
+    written,
+)
 
 GROUP = "AWS::AutoScaling::AutoScalingGroup"
 INSTANCE = "AWS::EC2::Instance"
@@ -126,7 +137,7 @@ def _substituted(model: Model, argument: Any) -> str:
             return f"${{{name[1:]}}}"
         return text(model, given[name]) if name in given else _named(model, name)
 
-    return re.sub(r"\$\{([^}]*)\}", value, str(template))
+    return re.sub(r"\$\{([^${}]*)\}", value, str(template))
 
 
 @check(
@@ -151,6 +162,7 @@ def named_instance_profile(model: Model) -> Iterator[Hit]:
     remedy="set HttpTokens to required",
     severity="warning",
 )
+@either_way
 def metadata_without_token(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         for path, given in settings(resource):
@@ -198,6 +210,7 @@ def groups_beside_interfaces(model: Model) -> Iterator[Hit]:
     source="EC2 API Reference, 'InstanceNetworkInterfaceSpecification', AssociatePublicIpAddress",
     remedy="leave AssociatePublicIpAddress out and associate an Elastic IP with the first interface",
 )
+@either_way
 def public_address_with_several_interfaces(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         for path, given in settings(resource):
@@ -241,6 +254,7 @@ def unknown_interface_type(model: Model) -> Iterator[Hit]:
     source="EC2 User Guide, 'Elastic network interfaces', network cards",
     remedy="number the interfaces of each network card from 0, or from 1 on the cards after the first",
 )
+@either_way
 def repeated_device_index(model: Model) -> Iterator[Hit]:
     for resource in launched(model):
         for path, given in settings(resource):
@@ -262,6 +276,7 @@ def _place(interface: Mapping[str, Any]) -> tuple[str, str]:
     source="Auto Scaling API Reference, 'CreateAutoScalingGroup', DesiredCapacity",
     remedy="choose a DesiredCapacity from MinSize to MaxSize",
 )
+@either_way
 def desired_capacity_out_of_bounds(model: Model) -> Iterator[Hit]:
     for group in model.of(GROUP):
         desired = numbers(group.get("DesiredCapacity"))

@@ -13,7 +13,8 @@ from importlib import import_module
 from typing import Any, cast
 
 from ..check import Hit, at, check
-from ..model import Model, arms, entries, function, items, nodes
+from ..model import Model, arms, entries, function, items, nodes, with_defaults
+from ..sam import SUFFIX
 from ..template import MOST_RESOURCES
 
 INLINE_BODY = 51_200
@@ -122,7 +123,7 @@ def _longest_sub(model: Model, argument: Any) -> int:
     whole = cast("list[Any]", argument) if isinstance(argument, list) else [argument]
     text, given = whole[0] if whole else "", entries(whole[1] if len(whole) > 1 else None)
     size = len(str(text).encode())
-    for literal, name in re.findall(r"\$\{(!?)([^}]*)\}", str(text)):
+    for literal, name in re.findall(r"\$\{(!?)([^${}]*)\}", str(text)):
         filled = longest(model, given[name]) if name in given else _longest_reference(model, name)
         size += -1 if literal else filled - len(f"${{{name}}}")
     return size
@@ -168,7 +169,10 @@ def _inline_documents(model: Model) -> Iterator[tuple[str, Any]]:
 
 def _compact(model: Model, value: Any) -> int:
     """Characters of a policy as JSON without spaces."""
-    if function(value)[0]:
+    name, _ = function(value)
+    if name == "Fn::If":
+        return max((_compact(model, each) for each in arms(value)), default=0)
+    if name:
         return longest(model, value) + 2
     if isinstance(value, Mapping):
         entries = cast("Mapping[str, Any]", value)
@@ -213,6 +217,7 @@ def body_is_not_inline(model: Model) -> Iterator[Hit]:
     source="EC2 User Guide, 'Run commands when you launch an EC2 instance with user data input'",
     remedy="put Fn::Base64 around it",
 )
+@with_defaults
 def user_data_is_plain(model: Model) -> Iterator[Hit]:
     for path, value in user_data(model):
         if any(_is_plain(each) for each in arms(value)):
@@ -250,12 +255,14 @@ def _counts(model: Model) -> Iterator[Measure]:
         yield Measure((section,), section.lower(), len(model.section(section)), limit)
     description = len(str(model.raw.get("Description", "")).encode())
     yield Measure(("Description",), "bytes of description", description, _DESCRIPTION)
-    body = len(model.source.text.encode("utf-8", "surrogatepass"))
-    yield Measure(("Resources",), "bytes of the body that are taken inline", body, INLINE_BODY)
+    if not model.source.name.endswith(SUFFIX):  # what SAM makes of a template is never passed
+        body = len(model.source.text.encode("utf-8", "surrogatepass"))
+        yield Measure(("Resources",), "bytes of the body that are taken inline", body, INLINE_BODY)
 
 
 def _environments(model: Model) -> Iterator[Measure]:
     for resource in model.of("AWS::Lambda::Function"):
-        for variables in arms(entries(resource.raw_properties().get("Environment")).get("Variables")):
+        environments = arms(resource.raw_properties().get("Environment"))
+        for variables in (each for given in environments for each in arms(entries(given).get("Variables"))):
             size = sum(len(name) + longest(model, value) for name, value in entries(variables).items())
             yield Measure(at(resource.id), "bytes of environment", size, _ENVIRONMENT)

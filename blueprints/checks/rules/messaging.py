@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, arms
+from ..model import Model, Reference, Resource, alternatives, arms, either_way, with_defaults
 from .functions import functions_behind, policies_of, roles_of
 from .launch import mappings, numbers, says, text
 
@@ -23,6 +23,7 @@ _DEFAULT_RETENTION, _LONGEST_RETENTION = 345600, 1209600
     source="SQS Developer Guide, 'Using dead-letter queues in Amazon SQS'",
     remedy="give the queue a RedrivePolicy",
 )
+@either_way
 def queue_without_redrive(model: Model) -> Iterator[Hit]:
     consumed = {
         edge.target for edge in model.edges if edge.path.endswith(("EventSourceArn", "Properties.Queue"))
@@ -46,6 +47,7 @@ def _is_for_failures(path: str) -> bool:
     remedy="set MessageRetentionPeriod of the dead-letter queue to 1209600, fourteen days",
     severity="warning",
 )
+@either_way
 def dead_letters_expire(model: Model) -> Iterator[Hit]:
     hits: dict[str, str] = {}
     for queue in model.of(_QUEUE):
@@ -77,6 +79,7 @@ def _retention(queue: Resource) -> list[int]:
     source="Lambda Developer Guide, 'Process Amazon S3 event notifications with Lambda', warning on loops",
     remedy="write to another bucket, or read and write under prefixes that exclude each other",
 )
+@with_defaults
 def starts_itself(model: Model) -> Iterator[Hit]:
     for bucket in model.of(_BUCKET):
         rules = (
@@ -166,6 +169,7 @@ def _prefixes(model: Model, statement: Mapping[str, Any], bucket: Resource) -> I
     remedy="let the bucket depend on the permission, which names the bucket by its text rather than by reference, or "
     "use EventBridge",
 )
+@with_defaults
 def notifies_before_permission(model: Model) -> Iterator[Hit]:
     for bucket in model.of(_BUCKET):
         for target in sorted(_notified(model, bucket.id)):

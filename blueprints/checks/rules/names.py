@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..check import Hit, at, check
-from ..model import Model, Resource, arms, entries, substituted, written
+from ..model import Model, Resource, arms, entries, substituted, with_defaults, written
 
 # Names that are the same in every region of an account, or in all accounts
 _GLOBAL = {
@@ -92,6 +92,7 @@ def names(model: Model, properties: dict[str, str]) -> Iterator[tuple[Resource, 
     remedy="leave the name out, or build it from ${AWS::StackName}",
     of_source=True,
 )
+@with_defaults
 def fixed_name(model: Model) -> Iterator[Hit]:
     for resource, path, name in names(model, _GLOBAL | _REGIONAL):
         if set(substituted(name)) <= _SAME_IN_EVERY_STACK:
@@ -106,6 +107,7 @@ def fixed_name(model: Model) -> Iterator[Hit]:
     remedy="leave the name out, or put ${AWS::Region} into it too",
     of_source=True,
 )
+@with_defaults
 def same_name_in_every_region(model: Model) -> Iterator[Hit]:
     for resource, path, name in names(model, _GLOBAL):
         parts = set(substituted(name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, items
+from ..model import Model, Reference, Resource, alternatives, either_way, items
 from .boot import booting, scripts
 from .launch import interfaces, numbers, user_data
 
@@ -66,6 +66,7 @@ def _ports(protocol: str, properties: dict[str, Any]) -> range:
     source="EC2 User Guide, 'Security group rules for different use cases'; checkov CKV_AWS_24, CKV_AWS_260",
     remedy="name the networks that need it and give the parameter no default, or use Session Manager",
 )
+@either_way
 def administration_open_to_the_world(model: Model) -> Iterator[Hit]:
     for rule in ingress(model):
         open_to = [network for network in rule.networks if network in _WORLD]
@@ -81,6 +82,7 @@ def administration_open_to_the_world(model: Model) -> Iterator[Hit]:
     source="CloudFormation User Guide, 'DependsOn attribute'; aws/aws-cdk#1140",
     remedy="add DependsOn with the AWS::EC2::VPCGatewayAttachment",
 )
+@either_way
 def used_before_gateway_is_attached(model: Model) -> Iterator[Hit]:
     attachments = {each.id for each in model.of("AWS::EC2::VPCGatewayAttachment")}
     if not attachments:
@@ -111,6 +113,7 @@ def _users_of_gateway(model: Model) -> Iterator[Resource]:
     source="CloudFormation User Guide, 'DependsOn attribute'",
     remedy="add DependsOn with the subnet's default route and its route table association",
 )
+@either_way
 def boots_before_its_route(model: Model) -> Iterator[Hit]:
     ways = _ways_out(model)
     for resource, subnets in _booting(model):

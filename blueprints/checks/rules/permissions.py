@@ -5,12 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any, cast
 
-from ..actions import only_everywhere
+from ..actions import matches, only_everywhere
 from ..check import Hit, at, check
-from ..model import Edge, Model, Reference, Resource, alternatives, entries, items, nodes, written
+from ..model import (
+    Edge,
+    Model,
+    Reference,
+    Resource,
+    alternatives,
+    either_way,
+    entries,
+    items,
+    nodes,
+    with_defaults,
+    written,
+)
 
 _WITH_INLINE_POLICIES = ("AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group")
 _POLICIES = (
@@ -38,11 +49,8 @@ class Statement:
     def may(self, action: str) -> bool:
         """Whether it allows an action, by name or by wildcard; capitals do not count in IAM."""
         return self.allows and (
-            any(fnmatchcase(action.lower(), each.lower()) for each in self.actions)
-            or (
-                bool(self.spared)
-                and not any(fnmatchcase(action.lower(), each.lower()) for each in self.spared)
-            )
+            any(matches(each, action) for each in self.actions)
+            or (bool(self.spared) and not any(matches(each, action) for each in self.spared))
         )
 
 
@@ -118,6 +126,7 @@ def _boundaries(model: Model) -> set[str]:
     remedy="name the actions and the ARNs; say in Metadata.AllowedEverywhere why actions can name none",
     of_source=True,
 )
+@with_defaults
 def everything_is_allowed(model: Model) -> Iterator[Hit]:
     boundaries = _boundaries(model)
     for each in statements(model):
@@ -157,6 +166,7 @@ def _broad_managed_policies(resource: Resource) -> Iterator[Hit]:
     remedy="name the role's ARN and add the condition iam:PassedToService",
     of_source=True,
 )
+@with_defaults
 def any_role_may_be_passed(model: Model) -> Iterator[Hit]:
     for each in statements(model):
         if not each.allows or not any(a.lower().startswith("iam:pass") for a in each.actions):
@@ -202,6 +212,7 @@ def _principals(statement: Any) -> Iterator[str]:
     severity="warning",
     of_source=True,
 )
+@either_way
 def policy_without_version(model: Model) -> Iterator[Hit]:
     for resource in model.resources.values():
         for path, node in nodes(resource.raw_properties(), "Properties"):
@@ -239,6 +250,7 @@ _SOURCES = ("SourceArn", "SourceAccount", "PrincipalOrgID", "EventSourceToken", 
     source="Lambda Developer Guide, 'Working with resource-based IAM policies in Lambda'",
     remedy="add an AWS::Lambda::Permission for that service, with the SourceArn of the one that calls",
 )
+@with_defaults
 def caller_without_permission(model: Model) -> Iterator[Hit]:
     granted = [(_callable(model, each.id), _service(each)) for each in model.of("AWS::Lambda::Permission")]
     for edge, service in _calls(model):

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from ..check import Hit, at, check
-from ..model import Model, function, nodes, written
+from ..model import Model, function, nodes, with_defaults, written
+from .launch import text
 
 _AMI = re.compile(r"\bami-(?:[0-9a-f]{17}|[0-9a-f]{8})\b")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
 _ZONE = re.compile(r"(?:[a-z]{2}(?:-[a-z]+)+-\d|\$\{AWS::Region\})[a-f]")
 _PARTITION = re.compile(r"\barn:(aws(?:-[a-z]+)*):")
-# The host of a URL that is put together: ${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com
-_HOST = re.compile(r"[\w.:${}-]*\$(?:\{[\w.:]*\}|\w+)[\w.:${}-]*\.amazonaws\.com(?![\w.-])")
+# The host of a URL that is put together: ${AWS::AccountId}.dkr.ecr.${AWS::Region}.amazonaws.com. In three steps, since
+# one expression takes the square of a long text's length.
+_WORD = re.compile(r"[\w.:${}-]+")
+_SUFFIX = re.compile(r"\.amazonaws\.com(?![\w.-])")
+_VARIABLE = re.compile(r"\$(?:\{[\w.:]*\}|\w)")
 # Services whose principal ends as the partition's URLs do; the others are the same in all partitions. (So is EC2's, of
 # which that was not true once: aws/aws-cdk#22589, aws/aws-cli#8709.)
 _PRINCIPALS = re.compile(r"(?:elasticmapreduce|logs\.[\w${}:-]+)\.amazonaws\.com")
@@ -35,15 +39,24 @@ def texts(model: Model, *sections: str) -> Iterator[Text]:
 def _texts(value: Any, path: str) -> Iterator[Text]:
     if _PROSE.search(path):
         return
-    name, _ = function(value)
+    name, argument = function(value)
     if isinstance(value, str) or name in ("Fn::Join", "Fn::Sub"):
         yield tuple(path.split(".")), written(value)
+        if name == "Fn::Join":
+            yield from _arms_joined(argument, f"{path}.Fn::Join")
     elif isinstance(value, dict) and name not in _KEYS:
         for key, each in cast("dict[str, Any]", value).items():
             yield from _texts(each, f"{path}.{key}")
     elif isinstance(value, list):
         for index, each in enumerate(cast("list[Any]", value)):
             yield from _texts(each, f"{path}.{index}")
+
+
+def _arms_joined(argument: Any, path: str) -> Iterator[Text]:
+    """Texts of what is joined by condition, of which the whole text has nothing."""
+    for place, part in nodes(argument, path):
+        if function(part)[0] == "Fn::If" and place.count("Fn::If") == path.count("Fn::If"):
+            yield from _texts(part, place)
 
 
 @check(
@@ -57,9 +70,9 @@ def _texts(value: Any, path: str) -> Iterator[Text]:
 )
 def image_of_one_region(model: Model) -> Iterator[Hit]:
     told: set[tuple[str, ...]] = set()
-    for path, text in texts(model, "Parameters", "Mappings", "Resources"):
+    for path, words in texts(model, "Parameters", "Mappings", "Resources"):
         place = path[:2] if path[0] == "Mappings" else path
-        for image in _AMI.findall(text)[:1]:
+        for image in _AMI.findall(words)[:1]:
             if place not in told:
                 yield Hit(place, f"{image} exists in one region only")
             told.add(place)
@@ -75,10 +88,10 @@ def image_of_one_region(model: Model) -> Iterator[Hit]:
     of_source=True,
 )
 def fixed_zone(model: Model) -> Iterator[Hit]:
-    for path, text in texts(model, "Parameters", "Mappings", "Resources"):
-        zones = [each.strip() for each in text.split(",")]
+    for path, words in texts(model, "Parameters", "Mappings", "Resources"):
+        zones = [each.strip() for each in words.split(",")]
         if path[-2:-1] != ("AllowedValues",) and all(_ZONE.fullmatch(zone) for zone in zones):
-            yield Hit(path, f"{text} is one zone's name")
+            yield Hit(path, f"{words} is one zone's name")
 
 
 @check(
@@ -95,15 +108,18 @@ def zone_beyond_the_second(model: Model) -> Iterator[Hit]:
             continue
         for path, node in nodes(resource.raw_properties(), "Properties"):
             name, argument = function(node)
-            if name == "Fn::Select" and "Fn::If" not in path and _beyond_the_second(argument):
-                yield Hit(at(resource.id, path), f"it takes zone {int(argument[0]) + 1} of the region")
+            zone = _zone(model, argument) if name == "Fn::Select" and "Fn::If" not in path else 0
+            if zone > 2:
+                yield Hit(at(resource.id, path), f"it takes zone {zone} of the region")
 
 
-def _beyond_the_second(argument: Any) -> bool:
+def _zone(model: Model, argument: Any) -> int:
+    """Which zone of the region Fn::Select takes, counted from 1; 0 where it takes something else."""
     if not isinstance(argument, list) or len(cast("list[Any]", argument)) != 2:
-        return False
+        return 0
     index, chosen = cast("list[Any]", argument)
-    return str(index).isdigit() and int(index) >= 2 and function(chosen)[0] == "Fn::GetAZs"
+    place = text(model, index)
+    return int(place) + 1 if place.isdigit() and function(chosen)[0] == "Fn::GetAZs" else 0
 
 
 @check(
@@ -116,10 +132,15 @@ def _beyond_the_second(argument: Any) -> bool:
     of_source=True,
 )
 def arn_of_one_partition(model: Model) -> Iterator[Hit]:
-    for path, text in texts(model, "Mappings", "Resources", "Outputs"):
-        found = _PARTITION.search(text)
-        if found and not _is_entry_of(path, found[1]):
+    for path, words in texts(model, "Parameters", "Mappings", "Resources", "Outputs"):
+        found = _PARTITION.search(words)
+        if found and not _is_entry_of(path, found[1]) and not _is_replaced(path, words):
             yield Hit(path, f"{found[0]} is one partition's")
+
+
+def _is_replaced(path: tuple[str, ...], words: str) -> bool:
+    """Whether it is what somebody may give a parameter, or a default of an account that nobody else has."""
+    return path[0] == "Parameters" and (path[2:] != ("Default",) or re.search(r":\d{12}:", words) is not None)
 
 
 def _is_entry_of(path: tuple[str, ...], partition: str) -> bool:
@@ -142,12 +163,22 @@ def _partition(region: str) -> str:
     severity="warning",
     of_source=True,
 )
+@with_defaults
 def host_of_one_partition(model: Model) -> Iterator[Hit]:
-    for path, text in texts(model, "Resources", "Outputs"):
-        principal = "Principal" in path
-        found = _PRINCIPALS.fullmatch(text) if principal else _HOST.search(text)
-        if found:
-            yield Hit(path, f"{found[0]} is one partition's")
+    for path, words in texts(model, "Resources", "Outputs"):
+        principal = _PRINCIPALS.fullmatch(words) if "Principal" in path else None
+        host = principal[0] if principal else "" if "Principal" in path else _host(words)
+        if host:
+            yield Hit(path, f"{host} is one partition's")
+
+
+def _host(words: str) -> str:
+    """The first host that is put together of variables and a partition's suffix; empty if there is none."""
+    for word in _WORD.findall(words):
+        end = _SUFFIX.search(word)
+        if end and _VARIABLE.search(word, 0, end.start()):
+            return word[: end.end()]
+    return ""
 
 
 @check(

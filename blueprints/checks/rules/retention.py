@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, entries, items, nodes, written
+from ..model import (
+    Model,
+    Reference,
+    Resource,
+    alternatives,
+    either_way,
+    entries,
+    items,
+    nodes,
+    with_defaults,
+    written,
+)
 from .launch import launched
 from .permissions import Statement, statements
 
@@ -48,6 +59,7 @@ def bucket_is_deleted_full(model: Model) -> Iterator[Hit]:
     source="CloudFormation Template Reference, 'AWS::ECR::Repository'; aws/aws-parallelcluster#3314",
     remedy="set EmptyOnDelete: true, or DeletionPolicy and UpdateReplacePolicy to Retain",
 )
+@either_way
 def repository_is_deleted_full(model: Model) -> Iterator[Hit]:
     for repository in model.of("AWS::ECR::Repository"):
         emptied = all(_true(each) for each in alternatives(repository.get("EmptyOnDelete", False)))
@@ -67,6 +79,7 @@ def _true(value: Any) -> bool:
     source="Route 53 Developer Guide, 'Deleting a public hosted zone'; rebuy-de/aws-nuke#215",
     remedy="add a custom resource that deletes the records, or set DeletionPolicy to Retain",
 )
+@with_defaults
 def zone_is_deleted_full(model: Model) -> Iterator[Hit]:
     for zone in model.of("AWS::Route53::HostedZone"):
         writer = next(_writers(model, zone.id), None)
@@ -109,6 +122,7 @@ def _reaches(model: Model, statement: Statement, zone: str) -> bool:
     " and logs:PutLogEvents on it, without logs:CreateLogGroup",
     severity="warning",
 )
+@with_defaults
 def log_group_is_not_owned(model: Model) -> Iterator[Hit]:
     owners: set[str] = set()
     for function in model.of("AWS::Lambda::Function"):
@@ -159,6 +173,7 @@ def _creators(model: Model) -> set[str]:
     remedy="set RetentionInDays",
     severity="warning",
 )
+@either_way
 def logs_for_ever(model: Model) -> Iterator[Hit]:
     for group in model.of("AWS::Logs::LogGroup"):
         if "RetentionInDays" not in group.raw_properties():
@@ -195,6 +210,7 @@ _RESTORED_FROM = (
     source="AWS Security Hub User Guide, controls EFS.1, EC2.3, RDS.27, Kinesis.1, ES.1; checkov CKV_AWS_42",
     remedy="turn its encryption on",
 )
+@either_way
 def storage_is_not_encrypted(model: Model) -> Iterator[Hit]:
     for resource in model.of(*_ENCRYPTED_BY):
         if not _is_encrypted(resource.properties, _ENCRYPTED_BY[resource.type]):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives
+from ..model import Model, Reference, Resource, alternatives, either_way
 from .boot import waits, waits_on_update
 from .functions import policies_of
 from .launch import GROUP, mappings, numbers, starters
@@ -28,6 +28,7 @@ def _size(group: Resource, name: str) -> list[int]:
     remedy="add an UpdatePolicy with AutoScalingRollingUpdate",
     severity="warning",
 )
+@either_way
 def group_without_update_policy(model: Model) -> Iterator[Hit]:
     for group in model.of(GROUP):
         updates = ("AutoScalingRollingUpdate", "AutoScalingReplacingUpdate")
@@ -43,6 +44,7 @@ def group_without_update_policy(model: Model) -> Iterator[Hit]:
     source="CloudFormation User Guide, 'UpdatePolicy attribute', MinInstancesInService",
     remedy="keep MinInstancesInService below MaxSize",
 )
+@either_way
 def no_room_to_roll(model: Model) -> Iterator[Hit]:
     for group in model.of(GROUP):
         written = model.attribute(group, f"{_ROLLING}.MinInstancesInService")
@@ -61,6 +63,7 @@ def no_room_to_roll(model: Model) -> Iterator[Hit]:
     source="CloudFormation User Guide, 'UpdatePolicy attribute', WaitOnResourceSignals",
     remedy="set WaitOnResourceSignals and a PauseTime as long as the CreationPolicy's Timeout",
 )
+@either_way
 def rolls_without_waiting(model: Model) -> Iterator[Hit]:
     for group in model.of(GROUP):
         rolls = any(True for _ in model.attribute(group, _ROLLING))
@@ -76,6 +79,7 @@ def rolls_without_waiting(model: Model) -> Iterator[Hit]:
     "User Guide, 'Register a scalable target'",
     remedy="leave the number out, or for a group set IgnoreUnmodifiedGroupSizeProperties",
 )
+@either_way
 def capacity_of_scaled_resource(model: Model) -> Iterator[Hit]:
     for group in model.of(GROUP):
         kept = model.attribute(
@@ -127,6 +131,7 @@ def _hooks(model: Model) -> Iterator[tuple[str, tuple[str, ...], Mapping[str, An
     remedy="set HeartbeatTimeout a little longer than the work takes, and DefaultResult on purpose",
     severity="warning",
 )
+@either_way
 def hook_by_default(model: Model) -> Iterator[Hit]:
     for _, path, hook in _hooks(model):
         missing = [name for name in ("HeartbeatTimeout", "DefaultResult") if hook.get(name) is None]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 
 from ..check import Hit, at, check
-from ..model import Edge, Model, nodes, strings, written
+from ..model import Edge, Model, nodes, strings, with_defaults, written
 
 _SECRET_NAME = re.compile(
     r"(Password|Passphrase|Passwd|Secret|Token|Credentials?|(Api|Access|Secret|Private|Auth|Signing)Key)$"
 )
 _SECRET_REFERENCE = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 _READS_SECRETS = re.compile(r"secretsmanager get-secret-value|get-parameters?\b.*--with-decryption")
-_TRACES = re.compile(r"^\s*set (?:-o xtrace|-[A-Za-wyz]*x)|^#!.*\s-[A-Za-wyz]*x", re.MULTILINE)
+_TRACES = re.compile(r"^[ \t]*set (?:-o xtrace|-[A-Za-wyz]*x)|^#!.*\s-[A-Za-wyz]*x", re.MULTILINE)
 
 
 @check(
@@ -41,6 +41,7 @@ def secret_parameter_is_shown(model: Model) -> Iterator[Hit]:
     remedy="let the instance's role read the secret when it is needed, and pass its ARN on",
     of_source=True,
 )
+@with_defaults
 def secret_can_be_read(model: Model) -> Iterator[Hit]:
     hidden = {
         name for name, each in model.parameters.items() if str(each.get("NoEcho", False)).lower() == "true"
@@ -71,6 +72,7 @@ def _user_data(edge: Edge) -> tuple[str, ...]:
     remedy="leave set -x out of it",
     of_source=True,
 )
+@with_defaults
 def script_prints_secrets(model: Model) -> Iterator[Hit]:
     for resource in model.resources.values():
         scripts = [
