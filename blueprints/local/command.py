@@ -168,6 +168,9 @@ def greeting(running: Running, template: Path) -> Iterable[str]:
         yield from (f"    not emulated: {what}" for what in api.unsupported)
     kept = running.deployment.created
     yield from (f"  {name}: {each.ref}" for name, each in kept.items() if name not in running.functions)
+    if running.sources:
+        yield from (f"  {line}" for line in running.sources.lines())
+        yield from (f"    not emulated: {what}" for what in running.sources.unsupported)
     for kind, count in sorted(running.not_run.items()):
         yield f"  not run here: {kind}" + (f", {count} of them" if count > 1 else "")
     yield f"  AWS itself: {running.aws.endpoint}, for `aws --endpoint-url`, with any access key"

@@ -18,6 +18,7 @@ from typing import Any, Self
 
 from .aws import Aws
 from .deployment import Deployment, deploy
+from .events import Sources
 from .functions import Function, FunctionClosed, FunctionSpec, RequestTooLarge, TooManyRequests
 from .http import Answer, Api, Front, apis
 from .http.api import ANY, DEFAULT, Iam, Jwt, Route
@@ -56,12 +57,14 @@ class Running:
         self.apis: list[Api] = []
         self._log, self._workers = log, workers
         self._folder = tempfile.TemporaryDirectory(prefix="blueprints-local-")
+        self.sources: Sources | None = None
         self._front: Front | None = None
         self._closing = threading.Lock()
         self.aws = aws or Aws(account=stack.place.account, region=stack.place.region)
         try:
             self.deployment: Deployment = deploy(stack, self.aws)
             self._start_functions()
+            self.sources = Sources(stack, self.aws, self.functions, log=log)
             self.apis = apis(self._api_resources(), {name: each.ref for name, each in stack.physical.items()})
             self._front = Front(
                 self.apis,
@@ -89,6 +92,8 @@ class Running:
             if self._front:
                 self._front.close()
                 self._front = None
+            if self.sources:
+                self.sources.close()
             for function in self.functions.values():
                 function.close()
             self.functions.clear()
@@ -111,7 +116,9 @@ class Running:
     @property
     def not_run(self) -> Counter[str]:
         """Types of resources that nothing here carries out, with their number."""
-        return Counter(kind for kind in self.deployment.not_run.values() if not kind.startswith(_SERVED))
+        served: set[str] = self.sources.served if self.sources else set()
+        left = {name: kind for name, kind in self.deployment.not_run.items() if name not in served}
+        return Counter(kind for kind in left.values() if not kind.startswith(_SERVED))
 
     def calls(self) -> Iterator[str]:
         """For each API a `curl` command that gets an answer."""

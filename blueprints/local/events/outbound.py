@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -115,9 +117,6 @@ class Outbound:
         self._client("events").put_events(Entries=[entry])
 
     def _log_group(self, arn: str, body: str, _: Mapping[str, Any]) -> None:
-        import time
-        import uuid
-
         logs, group, stream = self._client("logs"), arn.split(":")[6], str(uuid.uuid4())
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
         event = {"timestamp": int(time.time() * 1000), "message": body}

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from ..functions import FunctionClosed, Invocation, RequestTooLarge, TooManyRequests
+from ..functions import FunctionClosed, RequestTooLarge, TooManyRequests
 from . import patterns
 from .agenda import Clock, Log
+from .batches import Message, passes, record, reported
 from .directory import Found
 from .outbound import Client
 
@@ -25,8 +26,6 @@ _LONG_POLL = 20
 # "Scaling behavior": up to five concurrent invocations at first. More messages than that start no more here.
 _CONCURRENCY = 5
 _PAUSE = 0.2  # between short polls of a queue in which groups may be held back
-
-Message = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Poller:
         """What the filters let through; the rest is deleted, as Lambda does."""
         if not self._mapped.filters:
             return list(found)
-        kept = [each for each in found if any(_passes(each, wanted) for wanted in self._mapped.filters)]
+        kept = [each for each in found if any(passes(each, wanted) for wanted in self._mapped.filters)]
         self._delete([each for each in found if each not in kept])
         return kept
 
@@ -175,7 +174,7 @@ class Poller:
     def _failed(self, batch: list[Message]) -> set[str]:
         """Ids of the messages that stay in the queue."""
         all_of_them = {each["MessageId"] for each in batch}
-        event = {"Records": [self._record(each) for each in batch]}
+        event = {"Records": [record(each, self._mapped.queue) for each in batch]}
         try:
             done = self._to.function.invoke(json.dumps(event).encode())
         except (TooManyRequests, FunctionClosed, RequestTooLarge) as refusal:
@@ -195,77 +194,3 @@ class Poller:
                 for index, each in enumerate(done[start : start + _RECEIVE_LIMIT])
             ]
             self._sqs.delete_message_batch(QueueUrl=self._url, Entries=entries)
-
-    def _record(self, message: Message) -> dict[str, Any]:
-        """A message as functions get it."""
-        record = {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": message["Attributes"],
-            "messageAttributes": {
-                name: _attribute(each) for name, each in message.get("MessageAttributes", {}).items()
-            },
-            "md5OfBody": message["MD5OfBody"],
-            "eventSource": "aws:sqs",
-            "eventSourceARN": self._mapped.queue,
-            "awsRegion": self._mapped.queue.split(":")[3],
-        }
-        digest = message.get("MD5OfMessageAttributes")
-        return {**record, **({"md5OfMessageAttributes": digest} if digest else {})}
-
-
-def _attribute(given: Mapping[str, Any]) -> dict[str, Any]:
-    import base64
-
-    value: dict[str, Any] = {"stringListValues": [], "binaryListValues": [], "dataType": given["DataType"]}
-    if "StringValue" in given:
-        value["stringValue"] = given["StringValue"]
-    if "BinaryValue" in given:
-        value["binaryValue"] = base64.b64encode(given["BinaryValue"]).decode()
-    return value
-
-
-def _passes(message: Message, criteria: patterns.Pattern) -> bool:
-    """A filter on the body: fields of a JSON object, or texts; what is of the other kind does not pass.
-
-    "Event filtering with Amazon SQS": the body is the only key that is matched, all else passes.
-    """
-    wanted: Any = criteria.get("body")
-    if wanted is None:
-        return True
-    if not isinstance(wanted, Mapping):
-        return patterns.matches({"body": wanted}, {"body": message["Body"]})
-    try:
-        body: Any = json.loads(message["Body"])
-    except ValueError:
-        return False
-    return isinstance(body, Mapping) and patterns.matches(cast("patterns.Pattern", wanted), body)
-
-
-def reported(done: Invocation, ids: set[str]) -> set[str]:
-    """Ids of the messages that a function with ReportBatchItemFailures says have failed; all for an answer amiss.
-
-    "Implementing partial batch responses", "Success and failure conditions": nothing, null and an empty list are
-    success; an answer that is no JSON, and an identifier that is empty, null or misnamed are complete failure.
-    """
-    try:
-        answer: Any = json.loads(done.payload or b"null")
-    except ValueError:
-        return ids
-    if not answer:
-        return set()
-    if not isinstance(answer, Mapping):
-        return ids
-    items: Any = cast("Mapping[str, Any]", answer).get("batchItemFailures")
-    if not items:
-        return set()
-    found: set[str] = set()
-    for each in items:
-        identifier = (
-            cast("Mapping[str, Any]", each).get("itemIdentifier") if isinstance(each, Mapping) else None
-        )
-        if identifier not in ids:
-            return ids
-        found.add(identifier)
-    return found

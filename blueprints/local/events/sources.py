@@ -27,6 +27,7 @@ from .topics import Topics
 _PRINCIPAL = "event-sources"  # whose calls the journal tells apart from those of functions
 _INVOKE_CONFIG = "AWS::Lambda::EventInvokeConfig"
 _RULE = "AWS::Events::Rule"
+_SUBSCRIPTION, _TOPIC = "AWS::SNS::Subscription", "AWS::SNS::Topic"
 
 
 class Sources:
@@ -94,7 +95,7 @@ class Sources:
         forwards = {"lambda:Invoke": url, "events:PutEvents": url}
         if self._stack.resources(buckets.BUCKET):
             forwards[S3] = f"{url}/{S3}"
-        if self._stack.resources("AWS::SNS::Topic"):
+        if self._stack.resources(_TOPIC):
             forwards[SNS] = f"{url}/{SNS}"
         for api, where in forwards.items():
             self._aws.forward(api, where)
@@ -167,6 +168,12 @@ class Sources:
             yield name, [str(stack.get(name, "Properties.Target.Arn"))]
         for name in stack.resources(buckets.BUCKET):
             yield name, buckets.targets(stack.get(name, "Properties.NotificationConfiguration", {}))
+        for name in stack.resources(_SUBSCRIPTION):
+            given = stack.properties(name)
+            yield name, [str(given["Endpoint"])] if given["Protocol"] == "lambda" else []
+        for name in stack.resources(_TOPIC):
+            inline: list[Mapping[str, str]] = stack.get(name, "Properties.Subscription", [])
+            yield name, [each["Endpoint"] for each in inline if each["Protocol"] == "lambda"]
         for name in self.served & set(stack.resources(queues.MAPPING)):
             to = self._directory.find(str(stack.get(name, "Properties.FunctionName")))
             yield name, [to.arn] if to else []

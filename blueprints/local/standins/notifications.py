@@ -39,14 +39,24 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+# moto (5.2.5) sends these whenever it stores an object; S3 only for calls of the operations themselves.
+_SUBRESOURCES = {"s3:ObjectTagging": "tagging", "s3:ObjectAcl": "acl"}
+
+
+def _is_meant(event: str) -> bool:
+    from flask import request as current
+
+    wanted = _SUBRESOURCES.get(event.rpartition(":")[0])
+    return wanted is None or not current or wanted in current.args
+
+
 def _s3(forwards: Mapping[str, str]) -> None:
     from moto.s3 import models, notifications
 
     def send_event(_: str, event: str, bucket: Any, key: Any) -> None:
-        chosen = bucket.notification_configuration
-        if chosen is None:
+        name, chosen = str(getattr(event, "value", event)), bucket.notification_configuration
+        if chosen is None or not _is_meant(name):
             return
-        name = str(getattr(event, "value", event))
         found = [
             {"arn": each.arn, "id": each.id}
             for each in (*chosen.cloud_function, *chosen.queue, *chosen.topic)

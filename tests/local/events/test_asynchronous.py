@@ -29,8 +29,8 @@ def destinations(**to: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_failing_function_is_tried_three_times_then_a_dead_letter_is_left(start: Start) -> None:
     clock = FakeClock()
-    dead = {"DeadLetterConfig": {"TargetArn": arn("Dead")}}
-    case = start({"Reporter": function(**dead), "Dead": QUEUE}, clock=clock)
+    dead = {"TargetArn": arn("Dead")}
+    case = start({"Reporter": function(DeadLetterConfig=dead), "Dead": QUEUE}, clock=clock)
     identifier = event(case, {"fail": "broken"})
     assert case.seen() == [{"fail": "broken"}]
     case.due(60)
@@ -42,7 +42,9 @@ def test_a_failing_function_is_tried_three_times_then_a_dead_letter_is_left(star
     (letter,) = case.messages("Dead")
     assert case.seen() == [{"fail": "broken"}]
     assert json.loads(letter["Body"]) == {"fail": "broken"}
-    attributes = {name: (each["DataType"], each["StringValue"]) for name, each in letter["MessageAttributes"].items()}
+    attributes = {
+        name: (each["DataType"], each["StringValue"]) for name, each in letter["MessageAttributes"].items()
+    }
     assert attributes == {
         "RequestID": ("String", identifier),
         "ErrorCode": ("Number", "200"),
@@ -52,7 +54,9 @@ def test_a_failing_function_is_tried_three_times_then_a_dead_letter_is_left(star
 
 
 def test_a_success_is_recorded_at_its_destination(start: Start) -> None:
-    case = start({"Reporter": function(), "Done": QUEUE, "Config": config(**destinations(OnSuccess=arn("Done")))})
+    case = start(
+        {"Reporter": function(), "Done": QUEUE, "Config": config(**destinations(OnSuccess=arn("Done")))}
+    )
     identifier = event(case, {"x": 1})
     (record,) = case.bodies("Done")
     assert record.pop("timestamp").endswith("Z")

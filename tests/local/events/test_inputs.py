@@ -18,7 +18,12 @@ EVENT: dict[str, Any] = {
     "time": "2015-11-11T21:29:54Z",
     "region": "us-east-1",
     "resources": ["arn:aws:ec2:us-east-1:123456789012:instance/i-abcd1111"],
-    "detail": {"instance-id": "i-0123456789", "state": "RUNNING", "says": 'a "word"', "tags": {"a b": [1, {"c": 2}]}},
+    "detail": {
+        "instance-id": "i-0123456789",
+        "state": "RUNNING",
+        "says": 'a "word"',
+        "tags": {"a b": [1, {"c": 2}]},
+    },
 }
 ORIGIN = Origin("arn:aws:events:us-east-1:123456789012:rule/r", "r", "2015-11-11T21:29:55Z")
 
@@ -44,11 +49,18 @@ def test_all_a_constant_or_a_part() -> None:
 
 def test_a_template_of_text() -> None:
     paths = {"instance": "$.detail.instance-id", "status": "$.detail.state"}
-    assert transformed('"instance <instance> is in <status>"', **paths) == "instance i-0123456789 is in RUNNING"
+    assert (
+        transformed('"instance <instance> is in <status>"', **paths) == "instance i-0123456789 is in RUNNING"
+    )
 
 
 def test_a_template_of_json() -> None:
-    paths = {"instance": "$.detail.instance-id", "detail": "$.detail", "none": "$.detail.none", "says": "$.detail.says"}
+    paths = {
+        "instance": "$.detail.instance-id",
+        "detail": "$.detail",
+        "none": "$.detail.none",
+        "says": "$.detail.says",
+    }
     template = """{
       "instance": <instance>, "quoted": "<instance>!", "detail": <detail>, "none": <none>, "says": "<says>"
     }"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -64,14 +64,18 @@ def test_names_of_a_function(case: Case) -> None:
         ({"Qualifier": "live"}, "ResourceNotFoundException", 404),
         ({"Payload": b"{not json"}, "InvalidRequestContentException", 400),
         ({"Payload": b'"' + b"x" * 6_291_456 + b'"'}, "RequestTooLargeException", 413),
-        ({"Payload": b'"' + b"x" * 1_048_576 + b'"', "InvocationType": "Event"}, "RequestTooLargeException", 413),
+        (
+            {"Payload": b'"' + b"x" * 1_048_576 + b'"', "InvocationType": "Event"},
+            "RequestTooLargeException",
+            413,
+        ),
     ],
     ids=["no function", "no alias", "no json", "too large", "too large an event"],
 )
 def test_what_is_refused(case: Case, given: dict[str, Any], code: str, status: int) -> None:
     with pytest.raises(ClientError) as refusal:
         case.aws.client("lambda").invoke(**{"FunctionName": case.ref("Echo"), **given})
-    told: Any = refusal.value.response
+    told = cast("Any", refusal.value).response
     assert (told["Error"]["Code"], told["ResponseMetadata"]["HTTPStatusCode"]) == (code, status)
     assert told["Error"]["Message"]
 
@@ -79,7 +83,7 @@ def test_what_is_refused(case: Case, given: dict[str, Any], code: str, status: i
 def test_a_function_without_concurrency_is_throttled(case: Case) -> None:
     with pytest.raises(ClientError) as refusal:
         invoke(case, "Busy")
-    told: Any = refusal.value.response
+    told = cast("Any", refusal.value).response
     assert told["Error"]["Code"] == "TooManyRequestsException"
     assert told["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
 

@@ -116,13 +116,13 @@ def test_an_exists_that_is_not_there_matches_an_empty_array_of_objects() -> None
     [
         ({}, "pattern"),
         ({"detail": {"state": "running"}}, "detail.state"),
-        ({"detail": {"state": []}}, "detail.state"),
+        ({"detail": {"state": list[str]()}}, "detail.state"),
         ({"detail": {"state": [{"regex": ".*"}]}}, "detail.state"),
         ({"detail": {"n": [{"numeric": [">"]}]}}, "detail.n"),
         ({"detail": {"n": [{"numeric": ["~", 1]}]}}, "detail.n"),
         ({"detail": {"ip": [{"cidr": "10.0.0.0/99"}]}}, "detail.ip"),
         ({"detail": {"x": [{"prefix": "a", "suffix": "b"}]}}, "detail.x"),
-        ({"$or": [{"a": []}]}, "$or.a"),
+        ({"$or": [{"a": list[str]()}]}, "$or.a"),
     ],
     ids=str,
 )

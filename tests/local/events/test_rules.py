@@ -20,7 +20,11 @@ def rule(*targets: dict[str, Any], **properties: Any) -> dict[str, Any]:
 
 def orders(*targets: dict[str, Any], **properties: Any) -> dict[str, Any]:
     """A rule for orders over a hundred."""
-    return rule(*targets, EventPattern={"source": ["shop"], "detail": {"total": [{"numeric": [">", 100]}]}}, **properties)
+    return rule(
+        *targets,
+        EventPattern={"source": ["shop"], "detail": {"total": [{"numeric": [">", 100]}]}},
+        **properties,
+    )
 
 
 def put(case: Case, detail: Any, **given: Any) -> Any:
@@ -103,7 +107,9 @@ def handler(event, context):
     assert case.bodies("Ordered") == ["fixed"]
     assert case.bodies("Heard")[0]["Message"] == "200"
     states = case.aws.client("stepfunctions")
-    (execution,) = eventually(lambda: states.list_executions(stateMachineArn=case.ref("Machine"))["executions"])
+    (execution,) = eventually(
+        lambda: states.list_executions(stateMachineArn=case.ref("Machine"))["executions"]
+    )
     given = states.describe_execution(executionArn=execution["executionArn"])["input"]
     assert json.loads(given)["detail"] == {"total": 200}
     logs = case.aws.client("logs")
@@ -118,7 +124,10 @@ def handler(event, context):
 def test_entries_that_are_refused(start: Start) -> None:
     case = start({})
     client = case.aws.client("events")
-    bad = [{"Source": "shop", "DetailType": "Order", "Detail": "{"}, {"Source": "shop", "DetailType": "Order"}]
+    bad = [
+        {"Source": "shop", "DetailType": "Order", "Detail": "{"},
+        {"Source": "shop", "DetailType": "Order"},
+    ]
     done = client.put_events(Entries=bad)
     assert done["FailedEntryCount"] == 2
     assert [each["ErrorCode"] for each in done["Entries"]] == ["MalformedDetail", "InvalidArgument"]
@@ -128,7 +137,9 @@ def test_entries_that_are_refused(start: Start) -> None:
 
 def test_a_target_that_throttles_is_tried_again_until_it_takes_the_event(start: Start) -> None:
     clock = FakeClock()
-    case = start({"Plain": QUEUE, "Rule": orders({"Arn": arn("Plain"), "InputPath": "$.detail"})}, clock=clock)
+    case = start(
+        {"Plain": QUEUE, "Rule": orders({"Arn": arn("Plain"), "InputPath": "$.detail"})}, clock=clock
+    )
     # boto3 itself tries five times in all.
     case.aws.faults.throttle("sqs:SendMessage", count=5)
     put(case, {"total": 200})
@@ -180,7 +191,9 @@ def test_schedules(start: Start) -> None:
             "Reporter": function(),
             "Plain": QUEUE,
             "Rule": rule({"Arn": arn("Reporter")}, ScheduleExpression="cron(1 0 * * ? *)"),
-            "Often": rule({"Arn": arn("Plain"), "Input": '{"by": "rate"}'}, ScheduleExpression="rate(1 minute)"),
+            "Often": rule(
+                {"Arn": arn("Plain"), "Input": '{"by": "rate"}'}, ScheduleExpression="rate(1 minute)"
+            ),
             "Never": rule({"Arn": arn("Plain")}, ScheduleExpression="rate(1 minute)", State="DISABLED"),
             "Once": {"Type": "AWS::Scheduler::Schedule", "Properties": once},
         },
