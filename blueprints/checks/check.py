@@ -18,6 +18,7 @@ from .finding import Finding, Severity, Source
 from .model import Model
 from .template import MOST_BYTES, TemplateError
 from .tools import version
+from .workers import on_every_core
 
 ENGINE = "blueprints"
 MODEL = "cloudformation-validate"
@@ -116,11 +117,16 @@ def _revision() -> str:
 def _examine(sources: list[Source], cache: Cache) -> list[list[Finding]]:
     with sam.Expander([source for source in sources if source.is_sam], cache.beside(sam.KIND)) as expander:
         expansions = iter(expander.collect())
-    return [
-        honour(source, _of_sam(source, next(expansions)) if source.is_sam else _of(source), ENGINE)
-        + refused(source)
-        for source in sources
-    ]
+    jobs = [(source, next(expansions) if source.is_sam else None) for source in sources]
+    checks()  # loads here, before any fork
+    return on_every_core(_told, jobs)
+
+
+def _told(job: tuple[Source, sam.Expansion | None]) -> list[Finding]:
+    """All there is to say of one template, acceptances honoured."""
+    source, expansion = job
+    found = _of(source) if expansion is None else _of_sam(source, expansion)
+    return honour(source, found, ENGINE) + refused(source)
 
 
 def _of(source: Source, chosen: Sequence[Check] | None = None) -> list[Finding]:

@@ -7,10 +7,9 @@ once, then shared by forked workers, and only for templates whose result the cac
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from functools import cache as once
-from itertools import repeat
+from functools import partial
 from typing import Any
 
 from . import sam
@@ -18,6 +17,7 @@ from .acceptance import honour, unhidden
 from .cache import Cache, key, through
 from .finding import Finding, Severity, Source
 from .tools import version
+from .workers import on_every_core
 
 DISTRIBUTION = "cfn-lint"
 DEFAULT_REGIONS = ("us-east-1",)
@@ -64,7 +64,9 @@ def _lint(sources: list[Source], regions: tuple[str, ...], cache: Cache) -> list
         expansions = iter(expander.collect())
     pairs = [(source, next(expansions) if source.is_sam else sam.Expansion(None)) for source in sources]
     jobs = [job for source, expansion in pairs for job in (source, *sam.expanded(source, expansion))]
-    results = iter(_run([unhidden(job, DISTRIBUTION) for job in jobs], regions))
+    results = iter(
+        on_every_core(partial(_check, regions=regions), [unhidden(job, DISTRIBUTION) for job in jobs])
+    )
     merged = (
         _merged(source, expansion, [next(results) for _ in (source, *sam.expanded(source, expansion))])
         for source, expansion in pairs
@@ -87,29 +89,6 @@ def _merged(source: Source, expansion: sam.Expansion, results: list[list[Finding
         and sam.concerns_author(finding, expansion)
     ]
     return own + sam.findings(source, expansion) + added
-
-
-def _run(jobs: list[Source], regions: tuple[str, ...]) -> list[list[Finding]]:
-    # Imported here, since a run that finds all in the cache never comes here and should not pay for it.
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    workers = min(len(jobs), _cores())
-    if workers < 2 or not _can_fork(multiprocessing.get_all_start_methods()):
-        return [_check(job, regions) for job in jobs]
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        return list(pool.map(_check, jobs, repeat(regions)))
-
-
-def _cores() -> int:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _can_fork(methods: Sequence[str]) -> bool:
-    """Whether workers can inherit the loaded rules. On macOS system libraries may abort a forked child."""
-    return sys.platform != "darwin" and "fork" in methods
 
 
 @once

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blueprints.checks import lint as deep
+from blueprints.checks import workers
 from blueprints.checks.cache import Cache
 from blueprints.checks.finding import Finding, Source
 from blueprints.checks.lint import lint
@@ -190,7 +191,7 @@ def test_one_process_and_several_find_the_same(
 ) -> None:
     sources = [faulty, Source("queue.yaml", QUEUE), Source("role.yaml", ROLE)]
     several = lint(sources, new_cache())
-    monkeypatch.setattr(deep, "_can_fork", no_fork)
+    monkeypatch.setattr(workers, "_can_fork", no_fork)
     assert lint(sources, Cache(tmp_path / "second", "kind", pytest.fail)) == several
 
 

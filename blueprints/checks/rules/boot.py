@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -492,10 +492,16 @@ def metadata_asked_without_token(model: Model) -> Iterator[Hit]:
                 break
 
 
-def _asks_without_token(line: str, script: str) -> bool:
+@lru_cache(maxsize=8)
+def _asking(script: str) -> re.Pattern[str]:
+    """What a script writes when it asks the service: its address, or a variable that holds that."""
     variables = re.findall(rf"\b(\w+)=[\"']?http://{re.escape(_METADATA)}", script)
     address = "|".join([re.escape(_METADATA), *(rf"\$(?:{each}\b|{{{each}}})" for each in variables)])
-    called = re.search(rf"\b(?:curl|wget)\b[^|;)`]*(?:{address})/[^|;)`]*", line)
+    return re.compile(rf"\b(?:curl|wget)\b[^|;)`]*(?:{address})/[^|;)`]*")
+
+
+def _asks_without_token(line: str, script: str) -> bool:
+    called = _asking(script).search(line)
     if called:
         return not re.search(r"token|\s-H\b|--header|--config|\s-K\b", called[0], re.I)
     return f"{_METADATA}/latest/meta-data" in line and "token" not in script.lower()
