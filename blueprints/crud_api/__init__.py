@@ -1,3 +1,4 @@
-from .template import CrudApi, CrudConfig
+from .config import CrudConfig
+from .template import CrudApi
 
 __all__ = ["CrudApi", "CrudConfig"]

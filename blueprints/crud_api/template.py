@@ -1,24 +1,32 @@
-"""CRUD API: three functions behind one HTTP API keep documents in one table."""
+"""CRUD API: functions behind one HTTP API keep documents in one table."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
-from awacs import dynamodb as grants
-from awacs.aws import Action
-from pydantic import Field, model_validator
-from troposphere import GetAtt, Ref, Sub, apigatewayv2, awslambda, dynamodb, iam, logs
+from awacs import xray
+from awacs.aws import PolicyDocument
+from troposphere import (
+    GetAtt,
+    Ref,
+    Sub,
+    apigatewayv2,
+    awslambda,
+    dynamodb,
+    iam,
+    logs,
+)
 from troposphere import constants as aws
 from troposphere import serverless as sam
 
 from ..blocks import functions, roles
 from ..blocks.properties import given
-from ..core import Blueprint, Config, ConfigError, Parameter
-
-_PATH = "/resource/{resourceId}"
-_CODE = Path(__file__).parent / "functions" / "resource.py"
+from ..core import Blueprint, Parameter
+from .alarms import alarms
+from .config import CrudConfig
+from .openapi import packed
+from .operations import FUNCTIONS, OPERATIONS, Answering, Operation, code
 
 # API Gateway Developer Guide, "Customize HTTP API access logs". What never reaches a function, because it was refused
 # or throttled, is told here and nowhere else.
@@ -34,36 +42,6 @@ _ACCESS = {
     "authorizerError": "$context.authorizer.error",
     "integrationError": "$context.integrationErrorMessage",
 }
-
-
-class CrudConfig(Config):
-    """Choices fixed when the template is rendered."""
-
-    auth: Literal["none", "iam", "jwt"]
-    """Who may call: anybody (none), AWS principals (iam), or bearers of a token that JwtIssuer signed (jwt)."""
-
-    auth_reason: Annotated[str, Field(min_length=20)] | None = Field(
-        default=None, examples=["Public data, the same for everybody."]
-    )
-    """Why nobody needs to say who they are; with `auth: none` alone, and required there."""
-
-    requests_per_second: Annotated[int, Field(ge=1, le=10_000)] = 20
-    """Steady rate at which the API takes requests; more than that gets status 429."""
-
-    burst: Annotated[int, Field(ge=1, le=5_000)] = 40
-    """Requests that may arrive at once above the steady rate."""
-
-    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
-    """Days that logs are kept, the API's and the functions'."""
-
-    @model_validator(mode="after")
-    def _open_for_a_reason(self) -> CrudConfig:
-        if self.auth == "none" and self.auth_reason is None:
-            what = "missing; say in 20 characters or more why anybody may call, or choose another auth"
-            raise ConfigError("auth_reason", what)
-        if self.auth != "none" and self.auth_reason is not None:
-            raise ConfigError("auth_reason", f"it explains auth: none, got auth: {self.auth}; remove it")
-        return self
 
 
 class _Auth(sam.HttpApiAuth):
@@ -105,17 +83,27 @@ class CrudApi(Blueprint[CrudConfig]):
         label="Token audiences",
     )
 
+    alarm_topic_arn = Parameter(
+        aws.STRING,
+        "Topic that is told when an alarm goes off.",
+        pattern=r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}",
+        constraint="the ARN of an SNS topic that is no FIFO topic",
+        group="Alarms",
+        label="Topic",
+    )
+
     def build(self) -> None:
         table = self.add(self.table())
         api = self.add(self.api(self.add(self.log_group("HttpApi"))))
-        for name, action in (
-            ("Get", grants.GetItem),
-            ("Put", grants.UpdateItem),
-            ("Delete", grants.DeleteItem),
-        ):
-            log_group = self.add(self.log_group(f"{name}Function"))
-            role = self.add(self.role(name, table, log_group, action))
-            self.add(self.function(name, api, table, role, log_group))
+        answering: list[sam.Function] = []
+        allowed: list[iam.Role] = []
+        for each in FUNCTIONS:
+            log_group = self.add(self.log_group(f"{each.name}Function"))
+            allowed.append(self.add(self.role(each, table, log_group)))
+            answering.append(self.add(self.function(each, api, table, allowed[-1], log_group)))
+        self.add(self.tracing(allowed))
+        topics = [self.alarm_topic_arn] if self.config.alarm_topic else None
+        self.add(alarms(api, self.stage_name, answering, table, topics))
         self.output("ApiUrl", self.url(api), "Address below which documents are kept: add a slash and an id.")
         self.output("TableName", Ref(table), "Name of the table that keeps the documents.")
 
@@ -132,7 +120,14 @@ class CrudApi(Blueprint[CrudConfig]):
                 PointInTimeRecoveryEnabled=True
             ),
             SSESpecification=self.encryption(),
+            **given(TimeToLiveSpecification=self.expiry()),
         )
+
+    def expiry(self) -> dynamodb.TimeToLiveSpecification | None:
+        """The attribute that says when an item may be deleted, if documents end at all."""
+        if self.config.time_to_live_days is None:
+            return None
+        return dynamodb.TimeToLiveSpecification(AttributeName="expires", Enabled=True)
 
     def encryption(self) -> dynamodb.SSESpecification:
         """A KMS key: the environment's, else the one AWS manages in this account."""
@@ -153,7 +148,19 @@ class CrudApi(Blueprint[CrudConfig]):
                 DestinationArn=GetAtt(log_group, "Arn"), Format=json.dumps(_ACCESS)
             ),
             DefaultRouteSettings=throttle,
-            **given(Auth=self.authorizer(), Metadata=reason),
+            **given(Auth=self.authorizer(), CorsConfiguration=self.cors(), Metadata=reason),
+        )
+
+    def cors(self) -> sam.HttpApiCorsConfiguration | None:
+        """What browsers let the scripts of some sites do; API Gateway answers them by itself."""
+        if not self.config.cors_origins:
+            return None
+        return sam.HttpApiCorsConfiguration(
+            AllowOrigins=list(self.config.cors_origins),
+            AllowMethods=sorted({each.method for each in OPERATIONS}),
+            AllowHeaders=["authorization", "content-type", "if-match", "if-none-match"],
+            ExposeHeaders=["apigw-requestid", "etag", "retry-after"],
+            MaxAge=600,
         )
 
     def authorizer(self) -> sam.HttpApiAuth | None:
@@ -172,31 +179,79 @@ class CrudApi(Blueprint[CrudConfig]):
         """Where the API or one function writes."""
         return functions.log_group(f"{name}LogGroup", self.config.log_retention_days, self.encryption_key)
 
-    def role(self, name: str, table: dynamodb.Table, log_group: logs.LogGroup, action: Action) -> iam.Role:
-        """What one function may do: its operation on this table, and its own logs."""
-        granted = [roles.allow(action, on=GetAtt(table, "Arn")), roles.write_logs(GetAtt(log_group, "Arn"))]
+    def role(self, answering: Answering, table: dynamodb.Table, log_group: logs.LogGroup) -> iam.Role:
+        """What one function may do: its action on this table, and its own logs."""
+        granted = [
+            roles.allow(answering.action, on=GetAtt(table, "Arn")),
+            roles.write_logs(GetAtt(log_group, "Arn")),
+        ]
         if self.encryption_key is not None:
             granted.append(roles.decrypt(self.encryption_key, via="dynamodb"))
-        return roles.role(f"{name}FunctionRole", "lambda", granted)
+        return roles.role(f"{answering.name}FunctionRole", "lambda", granted)
+
+    def tracing(self, allowed: list[iam.Role]) -> iam.PolicyType | None:
+        """What every function needs to send what X-Ray records of it; once, for it is the same for all of them."""
+        if not self.config.tracing:
+            return None
+        sending = [xray.PutTraceSegments, xray.PutTelemetryRecords]
+        because = "X-Ray has no resources to name."
+        granted = roles.allow_everywhere(*sending, because=because)
+        actions = [each.JSONrepr() for each in sending]
+        return iam.PolicyType(
+            "TracingPolicy",
+            Metadata={"AllowedEverywhere": [{"Actions": actions, "Because": because}]},
+            PolicyName="Tracing",
+            PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=[granted.statement()]),
+            Roles=[Ref(each) for each in allowed],
+        )
 
     def function(
-        self, name: str, api: sam.HttpApi, table: dynamodb.Table, role: iam.Role, log_group: logs.LogGroup
+        self,
+        answering: Answering,
+        api: sam.HttpApi,
+        table: dynamodb.Table,
+        role: iam.Role,
+        log_group: logs.LogGroup,
     ) -> sam.Function:
-        """One operation. All three carry the same module and differ in the handler."""
-        route = {"ApiId": Ref(api), "Path": _PATH, "Method": name.upper(), "PayloadFormatVersion": "2.0"}
+        """One function, with its code and its routes."""
         return sam.Function(
-            f"{name}Function",
-            Handler=f"index.{name.lower()}",
+            f"{answering.name}Function",
+            Handler=f"index.{answering.handler}",
             Runtime=functions.RUNTIME,
             Architectures=[functions.ARCHITECTURE],
-            InlineCode=functions.inline_code(_CODE),
+            InlineCode=code(answering.handler),
             MemorySize=256,
-            Timeout=10,
+            Timeout=15,
             Role=GetAtt(role, "Arn"),
-            Environment=awslambda.Environment(Variables={"TABLE_NAME": Ref(table)}),
+            Environment=self.variables(answering, table),
             LoggingConfig=functions.json_logs(log_group),
-            Events={"Api": {"Type": "HttpApi", "Properties": route}},
+            Events={
+                f"{'' if each is answering.operations[0] else each.name.title()}Api": self.route(each, api)
+                for each in answering.operations
+            },
+            **given(Tracing="Active" if self.config.tracing else None),
         )
+
+    def route(self, operation: Operation, api: sam.HttpApi) -> dict[str, Any]:
+        """An operation as an event of the function that answers it."""
+        route = {
+            "ApiId": Ref(api),
+            "Path": operation.path,
+            "Method": operation.method,
+            "PayloadFormatVersion": "2.0",
+        }
+        return {"Type": "HttpApi", "Properties": route}
+
+    def variables(self, answering: Answering, table: dynamodb.Table) -> awslambda.Environment:
+        """Of the settings, those that one function heeds."""
+        variables: dict[str, Ref | str] = {"TABLE_NAME": Ref(table)}
+        if answering.name in ("Put", "Delete"):
+            variables["PRECONDITIONS"] = self.config.preconditions
+        if answering.name == "Put" and self.config.time_to_live_days is not None:
+            variables["TIME_TO_LIVE_DAYS"] = str(self.config.time_to_live_days)
+        if answering.name == "List":
+            variables["DESCRIPTION"] = packed(self.config)
+        return awslambda.Environment(Variables=variables)
 
     def url(self, api: sam.HttpApi) -> Sub:
         """Where the API answers."""

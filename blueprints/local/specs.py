@@ -46,12 +46,13 @@ def _spec(stack: Stack, name: str, workshop: Path) -> FunctionSpec:
 
 
 def _logging(given: dict[str, Any]) -> dict[str, str]:
-    """LoggingConfig, as Lambda hands it to the runtime."""
-    told = {
-        "AWS_LAMBDA_LOG_FORMAT": given.get("LogFormat"),
-        "AWS_LAMBDA_LOG_LEVEL": given.get("ApplicationLogLevel"),
-    }
-    return {name: str(value) for name, value in told.items() if value}
+    """LoggingConfig, as Lambda hands it to the runtime.
+
+    Developer Guide, "Configuring JSON and plain text log formats": with JSON, and only then, there is a level, INFO.
+    """
+    if given.get("LogFormat") != "JSON":
+        return {}
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": str(given.get("ApplicationLogLevel", "INFO"))}
 
 
 def _archive(stack: Stack, name: str, workshop: Path) -> bytes:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import base64
 import json
+import re
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from blueprints import crud_api
 from blueprints.core import Environment
 from blueprints.crud_api import CrudApi, CrudConfig
+from blueprints.crud_api.openapi import document
+from blueprints.review.variants import variants
 
 
 def resources(config: CrudConfig, environment: Environment | None = None) -> dict[str, Any]:
@@ -19,12 +27,184 @@ def resources(config: CrudConfig, environment: Environment | None = None) -> dic
 IAM = CrudConfig(auth="iam")
 
 
-def test_every_method_is_a_route_of_the_explicit_api() -> None:
-    functions = [each for each in resources(IAM).values() if each["Type"] == "AWS::Serverless::Function"]
-    events = [each["Properties"]["Events"]["Api"]["Properties"] for each in functions]
-    routes = {(each["Method"], each["Path"]) for each in events}
-    assert routes == {(method, "/resource/{resourceId}") for method in ("GET", "PUT", "DELETE")}
+def functions(config: CrudConfig) -> dict[str, Any]:
+    return {
+        name: each["Properties"]
+        for name, each in resources(config).items()
+        if each["Type"] == "AWS::Serverless::Function"
+    }
+
+
+def test_every_operation_is_a_route_of_the_explicit_api() -> None:
+    events = [event["Properties"] for each in functions(IAM).values() for event in each["Events"].values()]
+    assert {(each["Method"], each["Path"]) for each in events} == {
+        ("GET", "/resource/{resourceId}"),
+        ("PUT", "/resource/{resourceId}"),
+        ("DELETE", "/resource/{resourceId}"),
+        ("GET", "/resource"),
+        ("GET", "/openapi.json"),
+    }
+    assert all(each["ApiId"] == {"Ref": "HttpApi"} for each in events)
     assert resources(IAM)["HttpApi"]["Type"] == "AWS::Serverless::HttpApi"
+
+
+def test_each_function_may_do_one_thing_in_the_table() -> None:
+    """The post's held full access to every table of the account."""
+    found = resources(CrudConfig(auth="iam", tracing=True))
+    granted: dict[str, list[str]] = {}
+    for name in functions(IAM):
+        statements = found[f"{name}Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"]
+        in_table, in_logs = statements
+        assert in_table["Resource"] == [{"Fn::GetAtt": ["Table", "Arn"]}]
+        assert in_logs["Resource"] == [{"Fn::GetAtt": [f"{name}LogGroup", "Arn"]}]
+        granted[name] = in_table["Action"]
+    assert granted == {
+        "GetFunction": ["dynamodb:GetItem"],
+        "PutFunction": ["dynamodb:PutItem"],
+        "DeleteFunction": ["dynamodb:DeleteItem"],
+        "ListFunction": ["dynamodb:Scan"],
+    }
+
+
+def test_a_function_is_a_part_of_the_module_as_it_stands() -> None:
+    """What is reviewed is what runs: definitions are left out, and none is changed or added."""
+    whole = (Path(crud_api.__file__).parent / "functions" / "resource.py").read_text()
+    reviewed = [ast.get_source_segment(whole, each) for each in ast.parse(whole).body]
+    carried: set[str | None] = set()
+    for name, function in functions(IAM).items():
+        code = function["InlineCode"]
+        statements = [ast.get_source_segment(code, each) for each in ast.parse(code).body]
+        assert [each for each in reviewed if each in statements] == statements, name
+        assert len(statements) < len(reviewed), name
+        assert set(code.splitlines()) <= set(whole.splitlines()), name
+        carried.update(statements)
+    assert [each for each in reviewed if each not in carried] == []
+
+
+def test_a_function_carries_one_operation_of_the_table() -> None:
+    asked = {
+        name: set(re.findall(r"table\(\)\.(\w+)", function["InlineCode"]))
+        for name, function in functions(IAM).items()
+    }
+    assert asked == {
+        "GetFunction": {"get_item"},
+        "PutFunction": {"put_item"},
+        "DeleteFunction": {"delete_item"},
+        "ListFunction": {"scan"},
+    }
+
+
+def test_a_function_has_no_more_variables_than_it_heeds() -> None:
+    found = functions(CrudConfig(auth="iam", preconditions="required", time_to_live_days=7))
+    variables = {name: each["Environment"]["Variables"] for name, each in found.items()}
+    assert {name: sorted(each) for name, each in variables.items()} == {
+        "GetFunction": ["TABLE_NAME"],
+        "PutFunction": ["PRECONDITIONS", "TABLE_NAME", "TIME_TO_LIVE_DAYS"],
+        "DeleteFunction": ["PRECONDITIONS", "TABLE_NAME"],
+        "ListFunction": ["DESCRIPTION", "TABLE_NAME"],
+    }
+    assert variables["PutFunction"]["PRECONDITIONS"] == "required"
+    assert variables["PutFunction"]["TIME_TO_LIVE_DAYS"] == "7"
+
+
+def test_variables_of_every_shape_fit() -> None:
+    """Lambda, "Quotas": 4 KB for all of a function's variables; a table's name has 255 characters at most."""
+    for made in variants(CrudApi):
+        for each in made.template()["Resources"].values():
+            variables = each["Properties"].get("Environment", {}).get("Variables", {})
+            values = [value if isinstance(value, str) else "x" * 255 for value in variables.values()]
+            assert len("".join([*variables, *values])) < 4_096
+
+
+def test_the_description_in_the_template_is_the_document() -> None:
+    config = CrudConfig(auth="iam", preconditions="required")
+    packed = functions(config)["ListFunction"]["Environment"]["Variables"]["DESCRIPTION"]
+    assert json.loads(zlib.decompress(base64.b64decode(packed))) == document(config)
+
+
+def test_documents_end_if_the_settings_say_so() -> None:
+    ending = resources(CrudConfig(auth="iam", time_to_live_days=7))["Table"]["Properties"]
+    assert ending["TimeToLiveSpecification"] == {"AttributeName": "expires", "Enabled": True}
+    assert "TimeToLiveSpecification" not in resources(IAM)["Table"]["Properties"]
+
+
+def test_browsers_let_the_named_sites_call_and_no_others() -> None:
+    site = "https://app.example.com"
+    cors = resources(CrudConfig(auth="iam", cors_origins=(site,)))["HttpApi"]["Properties"][
+        "CorsConfiguration"
+    ]
+    assert cors["AllowOrigins"] == [site]
+    assert cors["AllowMethods"] == ["DELETE", "GET", "PUT"]
+    assert {"authorization", "content-type", "if-match", "if-none-match"} <= set(cors["AllowHeaders"])
+    assert "etag" in cors["ExposeHeaders"]
+    assert "CorsConfiguration" not in resources(IAM)["HttpApi"]["Properties"]
+
+
+@pytest.mark.parametrize("origin", ["*", "app.example.com", "https://app.example.com/", "https://*", "null"])
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ValidationError):
+        CrudConfig(auth="iam", cors_origins=(origin,))
+
+
+def metrics(alarm: str) -> set[tuple[str, str, frozenset[tuple[str, str]]]]:
+    """Namespace, name and dimensions of every metric that an alarm adds up."""
+    added, *queries = resources(IAM)[alarm]["Properties"]["Metrics"]
+    assert added["Expression"] == "SUM(METRICS())"
+    assert not any(each["ReturnData"] for each in queries)
+    return {
+        (
+            each["MetricStat"]["Metric"]["Namespace"],
+            each["MetricStat"]["Metric"]["MetricName"],
+            frozenset(
+                (one["Name"], one["Value"] if isinstance(one["Value"], str) else one["Value"]["Ref"])
+                for one in each["MetricStat"]["Metric"]["Dimensions"]
+            ),
+        )
+        for each in queries
+    }
+
+
+def test_what_alarms_look_at() -> None:
+    """API Gateway, "Monitor CloudWatch metrics for HTTP APIs"; Lambda, "Types of metrics for Lambda functions";
+    DynamoDB, "DynamoDB metrics and dimensions": SystemErrors has an operation, throttle events have none."""
+    assert metrics("ApiAlarm") == {
+        ("AWS/ApiGateway", "5xx", frozenset({("ApiId", "HttpApi"), ("Stage", "StageName")}))
+    }
+    assert metrics("FunctionAlarm") == {
+        ("AWS/Lambda", metric, frozenset({("FunctionName", name)}))
+        for metric in ("Errors", "Throttles")
+        for name in functions(IAM)
+    }
+    table = ("TableName", "Table")
+    assert metrics("TableAlarm") == {
+        ("AWS/DynamoDB", "SystemErrors", frozenset({table, ("Operation", operation)}))
+        for operation in ("GetItem", "PutItem", "DeleteItem", "Scan")
+    } | {
+        ("AWS/DynamoDB", metric, frozenset({table}))
+        for metric in ("ReadThrottleEvents", "WriteThrottleEvents")
+    }
+
+
+@pytest.mark.parametrize("alarm", ["ApiAlarm", "FunctionAlarm", "TableAlarm"])
+def test_an_alarm_ends_when_nobody_calls_and_tells_the_topic_if_there_is_one(alarm: str) -> None:
+    silent = resources(IAM)[alarm]["Properties"]
+    assert silent["TreatMissingData"] == "notBreaching"
+    assert "AlarmActions" not in silent
+    telling = resources(CrudConfig(auth="iam", alarm_topic=True))[alarm]["Properties"]
+    assert telling["AlarmActions"] == [{"Ref": "AlarmTopicArn"}]
+
+
+def test_tracing_is_permitted_to_every_function_and_to_nothing_else() -> None:
+    found = resources(CrudConfig(auth="iam", tracing=True))
+    policy = found["TracingPolicy"]["Properties"]
+    assert policy["Roles"] == [{"Ref": f"{name}Role"} for name in functions(IAM)]
+    assert policy["PolicyDocument"]["Statement"][0]["Action"] == [
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+    ]
+    assert all(found[name]["Properties"]["Tracing"] == "Active" for name in functions(IAM))
+    assert "TracingPolicy" not in resources(IAM)
+    assert not any("Tracing" in each for each in functions(IAM).values())
 
 
 def test_authentication_has_no_default() -> None:
@@ -88,7 +268,7 @@ def test_the_environments_key_encrypts_documents_and_logs() -> None:
 def test_every_role_has_the_environments_boundary_and_path() -> None:
     found = resources(IAM, Environment(permissions_boundary=True, role_path="/teams/ml/"))
     roles = [each["Properties"] for each in found.values() if each["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 3
+    assert len(roles) == 4
     for role in roles:
         assert role["Path"] == "/teams/ml/"
         assert role["PermissionsBoundary"] == {"Ref": "PermissionsBoundaryArn"}
