@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 CATALOGUE = {
+    "asg_backup:AsgBackup": "Back an instance up before its Auto Scaling group ends it.",
     "crud_api:CrudApi": "Store, read and delete documents over HTTP, without a server.",
     "deep_learning_cluster:DeepLearningCluster": "A master and GPU workers that train one model together.",
 }

@@ -74,6 +74,7 @@ def test_a_stale_table_is_found_and_mended(tmp_path: Path) -> None:
     for name in ("README.md", "blueprints/crud_api/README.md", "blueprints/deep_learning_cluster/README.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "tests/proofs", tmp_path / "tests/proofs")
     readme = tmp_path / "blueprints/crud_api/README.md"
     current = readme.read_text()
     readme.write_text(current.replace("| `StageName` |", "| `StageTitle` |"))

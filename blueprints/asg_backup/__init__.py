@@ -1,0 +1,4 @@
+from .config import BackupConfig
+from .template import AsgBackup
+
+__all__ = ["AsgBackup", "BackupConfig"]
