@@ -31,10 +31,10 @@ lint: $(READY) ## Lint templates, code and scripts; nothing may be stale
 	@scripts/shellcheck.sh
 
 test: $(READY) ## Run the tests
-	@$(RUN) -m pytest -n auto
+	@$(RUN) -m pytest -n auto --ignore=tests/proofs
 
 prove: $(READY) ## Run the executed proofs; ONLY=name for one, ALL=1 for all
-	@$(RUN) scripts/prove.py
+	@$(RUN) -m scripts.prove
 
 bench: $(READY) ## Measure speed beside what it is compared to
 	@$(RUN) -m benchmarks.run

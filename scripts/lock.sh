@@ -10,7 +10,7 @@ lock() {
 }
 lock pyproject.toml --all-extras --group dev --generate-hashes -o requirements.lock "$@"
 foreign=scripts/foreign/locks
-for tool in checkov cdk sam; do
+for tool in checkov cdk sam aws; do
   lock "$foreign/$tool.in" --no-annotate -o "$foreign/$tool.txt" "$@"
 done
 for tool in cfngin sceptre; do

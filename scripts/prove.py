@@ -18,6 +18,8 @@ from pathlib import Path
 
 import yaml
 
+from blueprints.review.proofs import scenarios
+
 ALWAYS = ("deep_learning_cluster", "crud_api", "ecs_dns_discovery", "asg_backup")
 SHARED = ("blueprints/core", "blueprints/blocks", "blueprints/local", "tests/proofs/kit", "requirements.lock")
 
@@ -104,8 +106,13 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     if not report.exists():
         return Result(0, 1, 0, seconds)
     suite = next(ET.parse(report).getroot().iter("testsuite"))  # noqa: S314 - our own pytest wrote it
+    missing = {name for _, name in scenarios(folder)} - {
+        str(case.get("name")).partition("[")[0] for case in suite.iter("testcase")
+    }
+    for name in sorted(missing):
+        say(f"{folder.name}: {name} did not run, and the README says it does")
     counts = {key: int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")}
-    failed = counts["failures"] + counts["errors"]
+    failed = counts["failures"] + counts["errors"] + len(missing)
     if status not in (0, 5) and not failed:
         failed = 1
     return Result(counts["tests"] - counts["skipped"], failed, counts["skipped"], seconds)

@@ -22,6 +22,7 @@ from ..core.errors import BlueprintError, Fault
 from ..core.parameter import Parameter
 from ..core.render import AnyBlueprint, instantiate, load_class, write_text
 from ..core.stack_file import discover, load_environment, load_stack
+from .proofs import FOLDER, in_words, scenarios
 from .variants import variants
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
@@ -163,6 +164,7 @@ def _part(name: str, path: Path, blueprint: type[AnyBlueprint] | None, stacks: P
             "parameters": lambda: parameter_table(blueprint),
             "outputs": lambda: _outputs(blueprint, stacks),
             "accepted": lambda: accepted_table(blueprint),
+            "executed": lambda: executed_table(path.parents[2] / FOLDER / path.parent.name),
         }
     if name not in makers:
         raise BlueprintError(Fault(str(path), name, f"no such table; write one of {', '.join(makers)}"))
@@ -187,6 +189,11 @@ def accepted_table(blueprint: type[AnyBlueprint]) -> Table:
         for rule in each.ids
     }
     return Table(("Rule", "Resource", "Why it stands"), sorted(rows))
+
+
+def executed_table(folder: Path) -> Table:
+    """What `make prove` runs of a blueprint; it fails unless every one of these has run."""
+    return Table(("Proof", "Scenario"), [(in_words(module), in_words(name)) for module, name in scenarios(folder)])
 
 
 def parameter_table(blueprint: type[AnyBlueprint]) -> Table:
