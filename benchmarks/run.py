@@ -94,7 +94,9 @@ def _measured(found: Environments, rounds: int) -> Iterator[str]:
     marginal = _marginal()
     say("lint of an unchanged catalogue")
     linters = _linters_loaded()
-    yield from ("", "## Targets", "", *tables.targets(series, marginal, linters))
+    say("a stack on this machine")
+    stack = tables.Local(**json.loads(run([sys.executable, "-m", "benchmarks.local_stack"], cwd=ROOT)))
+    yield from ("", "## Targets", "", *tables.targets(series, marginal, stack, linters))
     yield from ("", "## Whole processes", "", *tables.processes(series, commands.RENDER))
     yield from (
         "",
@@ -102,6 +104,7 @@ def _measured(found: Environments, rounds: int) -> Iterator[str]:
         "",
         *tables.marginal(marginal),
     )
+    yield from ("", "## `blueprints local`, beside a bare `http.server`", "", *tables.local(stack))
 
 
 def _marginal() -> tables.Marginal:

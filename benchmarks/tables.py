@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import commands
 from .processes import Series, Usage, paired, spread
@@ -28,6 +29,15 @@ class Marginal:
     memory: Mapping[str, Mapping[int, float]]
     once: int  # stacks in a pass
     many: int
+
+
+@dataclass(frozen=True)
+class Local:
+    """What `local_stack.py` found: seconds to first answers, and milliseconds and rates of the two servers."""
+
+    starts: Sequence[float]
+    local: Mapping[str, Any]
+    bare: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,9 +104,33 @@ def marginal(found: Marginal) -> Iterator[str]:
     )
 
 
-def targets(series: Sequence[Series], found: Marginal, linters: Sequence[str] | None) -> Iterator[str]:
+def local(found: Local) -> Iterator[str]:
+    """A word from a function, by what asks for it."""
+    servers = {"front, runtime and function": found.local, "bare `http.server`": found.bare}
+    counts = list(found.local["rates"])
+    yield from table(
+        ["what", "median ms", "p95 ms", *(f"requests a second, {count} clients" for count in counts)],
+        [
+            (
+                name,
+                f"{each['median']:.2f}",
+                f"{each['p95']:.2f}",
+                *(f"{each['rates'][count]:.0f}" for count in counts),
+            )
+            for name, each in servers.items()
+        ],
+    )
+    yield ""
+    yield f"From start to first answer: {', '.join(f'{each:.1f} s' for each in found.starts)}."
+
+
+def targets(
+    series: Sequence[Series], found: Marginal, stack: Local, linters: Sequence[str] | None
+) -> Iterator[str]:
     """Each target with what was measured beside it."""
-    rows = [each.row() for each in [*_process_targets(series), *_marginal_targets(found)]]
+    rows = [
+        each.row() for each in [*_process_targets(series), *_marginal_targets(found), *_local_targets(stack)]
+    ]
     told = "not measured" if linters is None else ", ".join(linters) or "none"
     verdict = "" if linters is None else "not met" if linters else "met"
     rows.append(("linters loaded by the lint of an unchanged catalogue", "none", told, verdict))
@@ -154,6 +188,17 @@ def _marginal_targets(found: Marginal) -> list[Target]:
             "one more stack as YAML, to a literal and `json.dumps`", 6.0, float(found.rows["yaml"]["ratio"])
         ),
         Target("peak memory after all stacks many times, to all once", 1.1, flat),
+    ]
+
+
+def _local_targets(stack: Local) -> list[Target]:
+    return [
+        Target("seconds to the first answer of a stack on this machine", 4, statistics.median(stack.starts)),
+        Target(
+            "milliseconds that front and runtime add to a request, median",
+            10,
+            stack.local["median"] - stack.bare["median"],
+        ),
     ]
 
 
