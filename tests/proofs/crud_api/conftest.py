@@ -25,13 +25,16 @@ Render = Callable[..., Stack]
 
 @pytest.fixture(scope="session")
 def render(tmp_path_factory: pytest.TempPathFactory) -> Render:
-    """A stack from a config and parameters, through stack file and template, as a user would have it."""
+    """A stack from a config, parameters and environment, through its files and template, as a user would have it."""
 
-    def rendered(config: dict[str, Any], parameters: dict[str, Any] | None = None) -> Stack:
+    def rendered(
+        config: dict[str, Any], parameters: dict[str, Any] | None = None, **environment: Any
+    ) -> Stack:
         folder = tmp_path_factory.mktemp("render")
         (folder / "stacks" / "proof").mkdir(parents=True)
         stack = {"blueprint": "blueprints.crud_api:CrudApi", "config": config, "parameters": parameters or {}}
         (folder / "stacks" / "proof" / "crud.yaml").write_text(yaml.safe_dump(stack))
+        (folder / "stacks" / "proof" / "environment.yaml").write_text(yaml.safe_dump(environment))
         command = [sys.executable, "-m", "blueprints", "render", "--stacks", "stacks", "--out", "templates"]
         done = subprocess.run(
             command,
@@ -57,7 +60,11 @@ def lines() -> list[tuple[str, str]]:
 @pytest.fixture(scope="session")
 def running(render: Render, lines: list[tuple[str, str]]) -> Iterator[Running]:
     """One open stack for all that leave it as they found it."""
-    with Running(render({**OPEN, **UNTHROTTLED}), log=lambda *line: lines.append(line), workers=4) as made:
+
+    def keep(name: str, line: str) -> None:
+        lines.append((name, line))
+
+    with Running(render({**OPEN, **UNTHROTTLED}), log=keep, workers=4) as made:
         yield made
 
 
