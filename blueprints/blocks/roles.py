@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from awacs import kms, logs, sts
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
@@ -13,15 +14,23 @@ from .properties import given
 
 Arn = str | AWSHelperFn
 
+_SHORTEST_REASON = 20
+
 
 @dataclass(frozen=True)
 class Grant:
-    """Actions that a role may use, and on what. `because` explains a grant on every resource."""
+    """Actions that a role may use, and on what.
+
+    `because` explains a grant on every resource, `wider_because` a pattern where a run shows one name, and
+    `unused_because` a grant that no run uses.
+    """
 
     actions: tuple[Action, ...]
     resources: tuple[Arn, ...]
     condition: Condition | None = None
     because: str = ""
+    wider_because: str = ""
+    unused_because: str = ""
 
     def statement(self) -> Statement:
         """The grant as a policy statement."""
@@ -29,32 +38,57 @@ class Grant:
         return Statement(Effect=Allow, Action=actions, Resource=resources, **given(Condition=self.condition))
 
 
-def allow(*actions: Action, on: Arn | Sequence[Arn], condition: Condition | None = None) -> Grant:
-    """Allow actions on the resources named."""
+def allow(
+    *actions: Action,
+    on: Arn | Sequence[Arn],
+    condition: Condition | None = None,
+    wider_because: str | None = None,
+    unused_because: str | None = None,
+) -> Grant:
+    """Allow actions on the resources named.
+
+    A proof of least privilege fails for a pattern that its run does not need, and for a grant that it does not use,
+    unless the template says why: there is no name to write yet, a run does not get there.
+    """
     resources = (on,) if isinstance(on, (str, AWSHelperFn)) else tuple(on)
-    return Grant(actions, resources, condition)
+    for reason in (wider_because, unused_because):
+        if reason is not None and len(reason) < _SHORTEST_REASON:
+            raise ValueError(f"{reason!r} explains nothing; say why the run does not need what is allowed")
+    return Grant(
+        actions, resources, condition, wider_because=wider_because or "", unused_because=unused_because or ""
+    )
 
 
 def allow_everywhere(*actions: Action, because: str, condition: Condition | None = None) -> Grant:
     """Allow actions that IAM cannot limit to a resource. The only way to `*`; the reason stands in the template."""
-    if len(because) < 20:
+    if len(because) < _SHORTEST_REASON:
         raise ValueError(f"because={because!r} explains nothing; say why the actions cannot name a resource")
     return Grant(actions, ("*",), condition, because)
 
 
 def role(title: str, service: str, grants: Sequence[Grant]) -> iam.Role:
     """A role for one AWS service (`lambda`, `ec2`) with one inline policy."""
-    reasons = [
-        {"Actions": [action.JSONrepr() for action in grant.actions], "Because": grant.because}
-        for grant in grants
-        if grant.because
-    ]
     return iam.Role(
         title,
         AssumeRolePolicyDocument=_trust(service),
         Policies=[iam.Policy(PolicyName="Permissions", PolicyDocument=_policy(grants))],
-        **given(Metadata={"AllowedEverywhere": reasons} if reasons else None),
+        **given(Metadata=reasons(grants) or None),
     )
+
+
+def reasons(grants: Sequence[Grant]) -> dict[str, Any]:
+    """What the Metadata of a role, or of a policy of its own, says of its grants."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for each in grants:
+        actions = [action.JSONrepr() for action in each.actions]
+        if each.because:
+            found.setdefault("AllowedEverywhere", []).append({"Actions": actions, "Because": each.because})
+        if each.wider_because:
+            on = list(each.resources)
+            found.setdefault("AllowedWider", []).append({"On": on, "Because": each.wider_because})
+        if each.unused_because:
+            found.setdefault("AllowedUnused", []).append({"Actions": actions, "Because": each.unused_because})
+    return found
 
 
 def arn(service: str, kind: str, name: str | Sub | GetAtt) -> Sub:

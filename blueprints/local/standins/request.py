@@ -81,9 +81,11 @@ class Call:
             return {}
         if self.protocol == "json":
             return _json(self.request.get_data())
-        if self.service == "s3":  # documents and objects are in its bodies, all else in path and query
+        if self.service == "s3":  # documents and objects are in its bodies, all else in path, headers and query
             query = parse_qs(self.request.query_string.decode("latin-1"), keep_blank_values=True)
-            return {**self.labels, **{key: values[0] for key, values in query.items()}}
+            sent = {key.lower(): value for key, value in self.request.headers.items()}
+            headers = {key: value for key, value in sent.items() if key.startswith("x-amz-")}
+            return {**self.labels, **headers, **{key: values[0] for key, values in query.items()}}
         try:
             return self._parsed()
         except (
