@@ -286,7 +286,9 @@ def test_render_starts_no_linter_in_its_own_process(folder: Path) -> None:
     arguments = ("render", "--strict", "--stacks", str(STACKS), "--out", str(folder / "out"))
     names = (*HEAVY, "cloudformation_validate")
     assert imported(names, folder, *arguments) == ["cloudformation_validate"]
-    assert len(list((folder / "cache").glob("*/validation/*.json"))) == len(list((folder / "out").glob("*/*.yaml")))
+    assert len(list((folder / "cache").glob("*/validation/*.json"))) == len(
+        list((folder / "out").glob("*/*.yaml"))
+    )
     assert imported(names, folder, *arguments) == [], "with a warm cache not even the validator"
 
 
