@@ -48,6 +48,13 @@ def python(name: str) -> Path:
     return interpreter
 
 
+def aws_cli() -> Path:
+    """The folder of the AWS CLI, `bin/aws` in it, compiled: it then starts in half the time. Raises UnavailableError."""
+    interpreter = python("aws")
+    _run([interpreter, "-m", "compileall", "-q", FOREIGN / "aws" / "lib"])
+    return FOREIGN / "aws"
+
+
 def pinned(name: str, distribution: str) -> str:
     """The version of a distribution in an environment."""
     lines = (LOCKS / f"{name}.txt").read_text().splitlines()

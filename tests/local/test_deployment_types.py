@@ -58,7 +58,8 @@ def test_storage(everything: tuple[Deployment, Aws]) -> None:
     assert (
         rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] == done.created["Key"].attributes["Arn"]
     )
-    life = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"][0]
+    life, markers = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    assert markers["Expiration"] == {"ExpiredObjectDeleteMarker": True}
     assert (life["ID"], life["Expiration"], life["Transitions"]) == (
         "old",
         {"Days": 30},

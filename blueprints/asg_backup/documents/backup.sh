@@ -50,15 +50,15 @@ metadata() {
     "http://169.254.169.254/latest/meta-data/$1"
 }
 
-# The skeleton calls nothing.
+# The skeleton calls nothing; its status is looked at when other calls are done.
 check_tools() {
   missing=''
   for tool in aws awk curl flock paste sed sha256sum tar tee timeout; do
     command -v "$tool" > /dev/null || missing="$missing $tool"
   done
   [ -z "$missing" ] || fail "this instance lacks$missing"
-  aws s3api put-object --if-none-match '*' --generate-cli-skeleton > /dev/null 2>&1 ||
-    fail "the AWS CLI cannot write with a condition; install 2.18 or later"
+  aws s3api put-object --if-none-match '*' --generate-cli-skeleton > /dev/null 2>&1 8>&- &
+  skeleton=$!
 }
 
 choose_compression() {
@@ -143,7 +143,7 @@ measure() {
 
 upload() { aws s3 cp - "s3://$BUCKET/$key" --expected-size "$expected" --only-show-errors; }
 
-# What the programs say, as findings. Tar names each member, ./ first, and writes what is odd in it as an escape.
+# What the programs say, as findings, once all have ended. Tar names each member, ./ first, and writes what is odd in it as an escape.
 summarise() {
   awk '
     function quoted(text) { gsub(/[^ -~]/, "?", text); gsub(/\\/, "\\\\", text); gsub(/"/, "\\\"", text); return substr(text, 1, 200) }
@@ -155,12 +155,12 @@ summarise() {
       if (/file changed as we read it|File shrank by/) changed++
       else if (/File removed before we read it|Cannot .*: No such file or directory/) vanished++
       else unreadable++
-      if (changed + vanished + unreadable <= 20) print "example " quoted(substr($0, 6))
+      if (changed + vanished + unreadable <= 20) odd = odd "\nexample " quoted(substr($0, 6))
       next
     }
     { said[++count] = $0 }
     END {
-      print "entries " entries + 0; print "changed " changed + 0; print "vanished " vanished + 0
+      print "entries " entries + 0 odd; print "changed " changed + 0; print "vanished " vanished + 0
       print "unreadable " unreadable + 0; print "unpacked " unpacked + 0; print "finished " finished + 0
       for (line = count > 5 ? count - 4 : 1; line <= count; line++) print "said " quoted(said[line])
     }'
@@ -227,8 +227,7 @@ describe_archive() {
   "vanished": $(finding vanished),
   "unreadable": $(finding unreadable),
   "examples": [$(strings example)],
-  "task": "$task",
-  "tools": ["$(tar --version | head -n 1)", "$("$COMPRESSION" --version | head -n 1)"]
+  "task": "$task"
 }
 EOF
 }
@@ -251,6 +250,7 @@ back_up() {
     printf '{"outcome": "complete", "reason": "backed up before", "key": "%s", "task": "%s"}\n' "$key" "$task"
     return
   fi
+  wait "$skeleton" || fail "the AWS CLI cannot write with a condition; install 2.18 or later"
   supervise "$(left)" "$SHELL_NAME" "$0" archive "$COMPRESSION" "$key" > "$work/findings"
   [ "$status" = 0 ] || fail "the archive ended with status $status after $(($(uptime_seconds) - BEGAN)) seconds"
   judge_archive
@@ -275,7 +275,7 @@ ENDS=$((BEGAN + DEADLINE_SECONDS * 9 / 10))
 SHELL_NAME=${BASH:-/bin/sh}
 started=$(date -u +%FT%TZ)
 check_tools
-work=$(mktemp -d /run/asg-backup.XXXXXX) || fail "no room in /run"
+{ work=$(mktemp -d /run/asg-backup.XXXXXX) && echo > "$work/errors"; } || fail "no room in /run"
 export TMPDIR="$work"
 instance=$(metadata instance-id) || fail "the metadata service does not answer"
 AWS_DEFAULT_REGION=$(metadata placement/region) || fail "the metadata service does not answer"

@@ -115,6 +115,8 @@ def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
         done["ID"] = rule["Id"]
     if "ExpirationInDays" in rule:
         done["Expiration"] = {"Days": rule["ExpirationInDays"]}
+    if "ExpiredObjectDeleteMarker" in rule:
+        done["Expiration"] = {"ExpiredObjectDeleteMarker": rule["ExpiredObjectDeleteMarker"]}
     expiry = rule.get("NoncurrentVersionExpirationInDays")
     if expiry:
         done["NoncurrentVersionExpiration"] = {"NoncurrentDays": expiry}
@@ -126,7 +128,8 @@ def _lifecycle_rule(rule: dict[str, Any]) -> dict[str, Any]:
             for each in rule["Transitions"]
         ]
     known = {"Status", "AbortIncompleteMultipartUpload", "Prefix", "Id", "ExpirationInDays", "Transitions"}
-    unknown = rule.keys() - known - {"NoncurrentVersionExpirationInDays", "NoncurrentVersionExpiration"}
+    known |= {"ExpiredObjectDeleteMarker", "NoncurrentVersionExpirationInDays", "NoncurrentVersionExpiration"}
+    unknown = rule.keys() - known
     if unknown:
         raise ValueError(f"LifecycleConfiguration with {', '.join(sorted(unknown))}; teach the creator")
     return done
