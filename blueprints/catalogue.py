@@ -11,6 +11,7 @@ CATALOGUE = {
     "asg_backup:AsgBackup": "Back an instance up before its Auto Scaling group ends it.",
     "crud_api:CrudApi": "Store, read and delete documents over HTTP, without a server.",
     "deep_learning_cluster:DeepLearningCluster": "A master and GPU workers that train one model together.",
+    "ecs_dns_discovery:EcsDnsDiscovery": "A cluster whose containers are found by name as soon as they run.",
 }
 
 

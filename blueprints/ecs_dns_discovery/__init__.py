@@ -1,0 +1,4 @@
+from .config import DiscoveryConfig
+from .template import EcsDnsDiscovery
+
+__all__ = ["DiscoveryConfig", "EcsDnsDiscovery"]

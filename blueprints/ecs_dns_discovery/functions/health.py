@@ -1,0 +1,273 @@
+"""Removes records of what is gone, and ends tasks that do not answer.
+
+It believes what ECS and EC2 say, never that something is not mentioned: a record goes when its host is gone, or when
+ECS says that its container has stopped. Containers of other schedulers are their agents' business. Only records that
+an agent made are ever touched, known by their identifier `i-…:container:port/protocol`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import boto3
+
+_OURS = re.compile(r"(i-[0-9a-f]{8,17}):(?:host|([0-9a-f]{64}):(?:a|(\d+)/(?:tcp|udp)))")
+_CHECK = re.compile(r"SERVICE_(\d+)_CHECK")
+_ATTEMPTS, _PATIENCE, _PAUSE = 3, 2.0, 5.0
+_BATCH = 100  # of 1,000 changes that Route 53 takes, of 100 that ECS describes
+_CALL_PAUSE = 0.25
+
+
+class Owned(NamedTuple):
+    """A record set that an agent made. `container` is "" for the host's own address, `port` for addresses."""
+
+    host: str
+    container: str
+    port: str
+    record: dict[str, Any]
+
+
+class Probe(NamedTuple):
+    """A task's port that wants to be asked: `how` is `http:/path` or `tcp`."""
+
+    cluster: str
+    task: str
+    address: str
+    port: int
+    how: str
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Lambda's entry: an event of ECS or EC2, the schedule, or CloudFormation when it deletes the zone."""
+    aws: Any = boto3
+    clients = {name: aws.client(name) for name in ("ec2", "ecs", "route53")}
+    zone, settings = os.environ["ZONE_ID"], os.environ
+    if "RequestType" in event:
+        try:
+            if event["RequestType"] == "Delete":
+                removed(
+                    clients["route53"], zone, clients["route53"].get_paginator("list_resource_record_sets")
+                )
+            return respond(event, "SUCCESS", "done")
+        except Exception as error:
+            logging.getLogger().exception("not cleaned")
+            return respond(event, "FAILED", f"{type(error).__name__}: {error}")
+    done: dict[str, Any] = {"deleted": clean(clients, zone, event, time.sleep)}
+    if settings.get("CHECKS") == "true":
+        done |= checked(clients, zone, int(settings["STOP_PERCENT"]), answers, time.sleep)
+    logging.getLogger().info(json.dumps(done))
+    return done
+
+
+# Records
+
+
+def owned(route53: Any, zone: str) -> list[Owned]:
+    """The records that agents made, of all pages."""
+    pages = route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone)
+    sets = (each for page in pages for each in page["ResourceRecordSets"])
+    found = ((_OURS.fullmatch(each.get("SetIdentifier", "")), each) for each in sets)
+    return [Owned(ours[1], ours[2] or "", ours[3] or "", each) for ours, each in found if ours]
+
+
+def clean(
+    clients: dict[str, Any], zone: str, event: dict[str, Any], sleep: Callable[[float], None]
+) -> list[str]:
+    """Delete what is gone; the names of what was deleted."""
+    records = owned(clients["route53"], zone)
+    alive = living(clients["ec2"], {each.host for each in records})
+    over = stopped(clients["ecs"]) | _told(event)
+    gone = [each for each in records if each.host not in alive or each.container in over]
+    for batch in _batches(gone, _BATCH):
+        _delete(clients["route53"], zone, [each.record for each in batch])
+        sleep(_CALL_PAUSE)
+    return [f"{each.record['Name']} {each.record['SetIdentifier']}" for each in gone]
+
+
+def living(ec2: Any, hosts: Iterable[str]) -> set[str]:
+    """Which of these instances are there. A filter takes ids that exist no more, where InstanceIds would fail."""
+    found: set[str] = set()
+    for batch in _batches(sorted(hosts), _BATCH):
+        filters = [
+            {"Name": "instance-id", "Values": batch},
+            {"Name": "instance-state-name", "Values": ["pending", "running"]},
+        ]
+        for page in ec2.get_paginator("describe_instances").paginate(Filters=filters):
+            found |= {each["InstanceId"] for part in page["Reservations"] for each in part["Instances"]}
+    return found
+
+
+def stopped(ecs: Any) -> set[str]:
+    """Docker ids of containers that ECS has seen stop within the hour for which it remembers."""
+    tasks = (each for cluster in clusters(ecs) for each in tasks_of(ecs, cluster, "STOPPED"))
+    return {container.get("runtimeId", "") for each in tasks for container in each["containers"]} - {""}
+
+
+def _told(event: dict[str, Any]) -> set[str]:
+    """Those that the event itself says have stopped."""
+    detail = event.get("detail", {})
+    if detail.get("lastStatus") != "STOPPED":
+        return set()
+    return {each["runtimeId"] for each in detail.get("containers", ()) if each.get("runtimeId")}
+
+
+def _delete(route53: Any, zone: str, records: list[dict[str, Any]]) -> None:
+    """All at once; where one has changed or gone meanwhile, each by itself."""
+    changes = [{"Action": "DELETE", "ResourceRecordSet": each} for each in records]
+    try:
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch={"Changes": changes})
+    except route53.exceptions.InvalidChangeBatch:
+        if len(records) > 1:
+            for each in records:
+                _delete(route53, zone, [each])
+        else:
+            logging.getLogger().info("gone meanwhile: %s", records[0]["Name"])
+
+
+def removed(route53: Any, zone: str, paginator: Any) -> None:
+    """Empty the zone before it goes with its stack; SOA and NS go with it."""
+    sets = (each for page in paginator.paginate(HostedZoneId=zone) for each in page["ResourceRecordSets"])
+    for batch in _batches([each for each in sets if each["Type"] not in ("NS", "SOA")], _BATCH):
+        _delete(route53, zone, batch)
+
+
+# Clusters
+
+
+def clusters(ecs: Any) -> list[str]:
+    """Every cluster of the region."""
+    pages = ecs.get_paginator("list_clusters").paginate()
+    return [each for page in pages for each in page["clusterArns"]]
+
+
+def tasks_of(ecs: Any, cluster: str, status: str) -> Iterator[dict[str, Any]]:
+    """Every task of a cluster that is to be RUNNING or STOPPED."""
+    for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status):
+        for batch in _batches(page["taskArns"], _BATCH):
+            yield from ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]
+
+
+# Checks
+
+
+def checked(
+    clients: dict[str, Any],
+    zone: str,
+    percent: int,
+    ask: Callable[[Probe], bool],
+    sleep: Callable[[float], None],
+) -> dict[str, Any]:
+    """Stop tasks that have not answered again and again, unless there are so many that the fault is elsewhere."""
+    asked = probes(clients["ecs"], owned(clients["route53"], zone))
+    tasks = {(each.cluster, each.task) for each in asked}
+    failing = _failing(asked, ask, sleep)
+    most = len(tasks) * percent // 100
+    if len(failing) > most:
+        logging.getLogger().error("%d of %d tasks fail; none is stopped", len(failing), len(tasks))
+        return {"checked": len(tasks), "failing": len(failing), "stopped": 0}
+    for cluster, task in sorted(failing):
+        clients["ecs"].stop_task(cluster=cluster, task=task, reason="Service Discovery Health Check failed")
+    return {"checked": len(tasks), "failing": len(failing), "stopped": len(failing)}
+
+
+def _failing(
+    asked: list[Probe], ask: Callable[[Probe], bool], sleep: Callable[[float], None]
+) -> set[tuple[str, str]]:
+    """The tasks with a port that has not answered in any attempt."""
+    left = asked
+    with ThreadPoolExecutor(32) as pool:
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                sleep(_PAUSE)
+            well = list(pool.map(ask, left))
+            left = [each for each, good in zip(left, well, strict=True) if not good]
+            if not left:
+                break
+    return {(each.cluster, each.task) for each in left}
+
+
+def probes(ecs: Any, records: list[Owned]) -> list[Probe]:
+    """What wants to be asked, where the agents' own records say that it is."""
+    addresses = {each.record["Name"].rstrip("."): _value(each) for each in records if not each.port}
+    wishes: dict[str, dict[str, dict[str, str]]] = {}
+    found: list[Probe] = []
+    for cluster in clusters(ecs):
+        for task in tasks_of(ecs, cluster, "RUNNING"):
+            if task["lastStatus"] != "RUNNING":
+                continue
+            definition = task["taskDefinitionArn"]
+            if definition not in wishes:
+                wishes[definition] = _wishes(ecs, definition)
+            for container in task["containers"]:
+                wanted = wishes[definition].get(container["name"], {})
+                for each in records:
+                    if each.port and each.container == container.get("runtimeId") and each.port in wanted:
+                        _, _, port, target = _value(each).split()
+                        where = addresses.get(target.rstrip("."), "")
+                        found.append(Probe(cluster, task["taskArn"], where, int(port), wanted[each.port]))
+    return [each for each in found if each.address]
+
+
+def _wishes(ecs: Any, definition: str) -> dict[str, dict[str, str]]:
+    """Container -> port -> how it wants to be asked; what says nothing, or `none`, is not asked."""
+    described = ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    return {
+        container["name"]: {
+            port[1]: each["value"]
+            for each in container.get("environment", ())
+            if (port := _CHECK.fullmatch(each["name"])) and re.fullmatch(r"tcp|http:/\S*", each["value"])
+        }
+        for container in described["containerDefinitions"]
+    }
+
+
+def _value(owned: Owned) -> str:
+    return str(owned.record["ResourceRecords"][0]["Value"])
+
+
+def answers(probe: Probe) -> bool:
+    """Whether it answers as it should, once."""
+    try:
+        if probe.how == "tcp":
+            socket.create_connection((probe.address, probe.port), _PATIENCE).close()
+            return True
+        connection = http.client.HTTPConnection(probe.address, probe.port, timeout=_PATIENCE)
+        try:
+            connection.request("GET", probe.how.removeprefix("http:"))
+            return connection.getresponse().status == 200
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    listed = list(values)
+    return (listed[start : start + size] for start in range(0, len(listed), size))
+
+
+def respond(event: dict[str, Any], status: str, reason: str) -> dict[str, Any]:
+    """Tell CloudFormation, which waits for nothing else."""
+    answer = {
+        "Status": status,
+        "Reason": reason[:1000],
+        "PhysicalResourceId": event.get("PhysicalResourceId") or event["LogicalResourceId"],
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    target = urlsplit(str(event["ResponseURL"]))
+    kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
+    connection = kind(target.netloc, timeout=10)
+    connection.request("PUT", f"{target.path}?{target.query}", json.dumps(answer))
+    connection.getresponse().read()
+    connection.close()
+    return answer
