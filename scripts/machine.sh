@@ -3,7 +3,7 @@
 set -euo pipefail
 declare -A packages=(
   [ip]=iproute2 [nsenter]=util-linux [curl]=curl [zstd]=zstd [sshd]=openssh-server [ssh]=openssh-client
-  [named]=bind9 [dig]=bind9-dnsutils [dockerd]=docker.io [mpirun]=openmpi-bin [systemd-analyze]=systemd
+  [named]=bind9 [dig]=bind9-dnsutils [dockerd]=docker.io [docker]=docker.io [busybox]=busybox-static [mpirun]=openmpi-bin [systemd-analyze]=systemd
 )
 missing=()
 for program in "${!packages[@]}"; do

@@ -58,7 +58,7 @@ _FORMS: tuple[tuple[str, Engine], ...] = (
     (r"F\d{4}", "cloudformation-validate"),
     (r"[EWI]\d{4}", "cfn-lint"),
     (r"CKV2?_[A-Z]+_\d+", "checkov"),
-    (r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)+", "guard"),
+    (r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)+|[a-z][a-z0-9]+(_[a-z0-9]+)*_check", "guard"),
 )
 
 # What no reason outweighs: whoever may need it has a setting for it that names its own reason.

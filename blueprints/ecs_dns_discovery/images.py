@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,20 @@ def tag() -> str:
     return assets.digest("image")[:12]
 
 
+# Each change of content adds an image, and nothing else takes one away.
+_LAST_TEN = {
+    "rules": [
+        {
+            "rulePriority": 1,
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10},
+            "action": {"type": "expire"},
+        }
+    ]
+}
+
+
 def repository(service: str, key: AWSHelperFn | None) -> ecr.Repository:
-    """Where a service's image is kept, for as long as the stack is."""
-    kms = ecr.EncryptionConfiguration(EncryptionType="KMS", KmsKey=key) if key is not None else None
+    """Where a service's image is kept, for as long as the stack is. Without a key it is the one that AWS manages."""
     return ecr.Repository(
         f"{service.capitalize()}Repository",
         DeletionPolicy="Delete",
@@ -59,7 +71,8 @@ def repository(service: str, key: AWSHelperFn | None) -> ecr.Repository:
         EmptyOnDelete=True,
         ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
         ImageTagMutability="IMMUTABLE",
-        **given(EncryptionConfiguration=kms),
+        EncryptionConfiguration=ecr.EncryptionConfiguration(EncryptionType="KMS", **given(KmsKey=key)),
+        LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=json.dumps(_LAST_TEN, separators=(",", ":"))),
     )
 
 

@@ -145,17 +145,22 @@ def tasks(*, stop: bool) -> list[roles.Grant]:
     return granted
 
 
-def in_vpc() -> roles.Grant:
-    """What Lambda needs to put a function into a network."""
-    return roles.allow_everywhere(
-        ec2.CreateNetworkInterface,
-        ec2.DeleteNetworkInterface,
-        ec2.DescribeNetworkInterfaces,
-        ec2.DescribeSubnets,
-        ec2.AssignPrivateIpAddresses,
-        ec2.UnassignPrivateIpAddresses,
-        because="Lambda makes the interfaces itself, before anything is known that a policy could name",
-    )
+def in_vpc() -> list[roles.Grant]:
+    """What Lambda needs to put a function into a network.
+
+    Lambda Developer Guide, "Giving Lambda functions access to resources in an Amazon VPC", "Required IAM permissions".
+    """
+    return [
+        roles.allow(
+            ec2.CreateNetworkInterface,
+            ec2.DeleteNetworkInterface,
+            ec2.AssignPrivateIpAddresses,
+            ec2.UnassignPrivateIpAddresses,
+            on=Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*/*"),
+            wider_because="Lambda makes the interfaces itself, before anything is known that a policy could name",
+        ),
+        roles.allow_everywhere(ec2.DescribeNetworkInterfaces, ec2.DescribeSubnets, because=_LOOKS),
+    ]
 
 
 def _log_in() -> roles.Grant:

@@ -21,6 +21,7 @@ from troposphere import (
 )
 from troposphere import elasticloadbalancingv2 as elb
 
+from ..blocks.acceptance import accept
 from ..blocks.properties import given
 from .network import waiting
 
@@ -97,6 +98,7 @@ def task_definition(
         Cpu=service.cpu,
         Memory=service.memory,
         Essential=True,
+        User="65534:65534",
         ReadonlyRootFilesystem=True,
         PortMappings=[
             ecs.PortMapping(ContainerPort=service.port, HostPort=0, Name="http", AppProtocol="http")
@@ -207,6 +209,10 @@ def balanced(target_group: elb.TargetGroup) -> dict[str, Any]:
     }
 
 
+# What checkov and Guard have against a listener without TLS
+_WITHOUT_TLS = ("CKV_AWS_2", "CKV_AWS_103", "alb_http_to_https_redirection_check")
+
+
 @dataclass(frozen=True)
 class Entrance:
     """The load balancer, and what stands behind it."""
@@ -222,8 +228,9 @@ def entrance(
     ready: Sequence[AWSObject],
     group: ec2.SecurityGroup,
     certificate: AWSHelperFn | None,
+    http_reason: str | None,
 ) -> Entrance:
-    """The portal's address."""
+    """The portal's address. Without TLS it says why there is none."""
     balancer = elb.LoadBalancer(
         "LoadBalancer",
         **waiting(ready),
@@ -265,4 +272,6 @@ def entrance(
         LoadBalancerArn=Ref(balancer),
         **secure,
     )
+    if http_reason is not None:
+        accept(listener, _WITHOUT_TLS, f"No TLS, as the stack file says: {http_reason}")
     return Entrance(balancer, target_group, listener)

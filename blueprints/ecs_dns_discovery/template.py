@@ -50,6 +50,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
                 net.public_ready,
                 groups.balancer,
                 self.certificate_arn if self.config.tls else None,
+                self.config.http_reason,
             )
         )
         self.services(home, repositories, [built, capacity], entrance, namespace)
@@ -160,7 +161,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
             roles.write_logs(GetAtt(log_group, "Arn")),
         ]
         if health.checks:
-            granted.append(permissions.in_vpc())
+            granted += permissions.in_vpc()
         role = self.add(roles.role("HealthFunctionRole", "lambda", granted))
         function = self.add(
             zone.health_function(

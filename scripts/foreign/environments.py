@@ -49,7 +49,7 @@ def python(name: str) -> Path:
 
 
 def aws_cli() -> Path:
-    """The folder of the AWS CLI, `bin/aws` in it, compiled: it then starts in half the time. Raises UnavailableError."""
+    """The folder of the AWS CLI, compiled: it then starts in half the time. Raises UnavailableError."""
     interpreter = python("aws")
     _run([interpreter, "-m", "compileall", "-q", FOREIGN / "aws" / "lib"])
     return FOREIGN / "aws"
