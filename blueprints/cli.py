@@ -319,7 +319,9 @@ def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
 @_stacks_folder
 @_out
 @click.option(
-    "--stack-name", metavar="NAME", help="Name it is deployed under; by default that of STACK, for a FILE any."
+    "--stack-name",
+    metavar="NAME",
+    help="Name it is deployed under; by default that of STACK, for a FILE any.",
 )
 @click.option(
     "--format", "style", type=click.Choice(["policy", "json"]), default="policy", show_default=True,

@@ -120,6 +120,13 @@ class Fabric(Config):
     """Launch the workers close together; large types may then be harder to get."""
 
 
+class Membership(Config):
+    """How nodes learn of each other."""
+
+    period: Annotated[int, Field(ge=1, le=30)] = 15
+    """Seconds between two looks at the registry. A node that is silent for four periods counts as gone."""
+
+
 class ClusterConfig(Config):
     """Choices fixed when the template is rendered."""
 
@@ -142,6 +149,9 @@ class ClusterConfig(Config):
 
     storage: Storage = NoStorage()
     """A file system that all nodes share."""
+
+    membership: Membership = Membership()
+    """How nodes learn of each other."""
 
     ingress: tuple[Ingress, ...] = ()
     """Who else may connect to the master, such as a browser to TensorBoard."""

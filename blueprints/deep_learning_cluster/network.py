@@ -179,7 +179,8 @@ def endpoint(service: str, title: str, network: Network, group: ec2.SecurityGrou
 def master_address(network: Network) -> ec2.EIP:
     """The master's address, which a replaced master takes over when it boots."""
     after = [each.title for each in network.others if isinstance(each, ec2.VPCGatewayAttachment)]
-    return ec2.EIP("MasterEip", Domain="vpc", Tags=named("Master"), **given(DependsOn=after or None))
+    tags = Tags(Cluster=Sub("${AWS::StackName}")) + named("Master")
+    return ec2.EIP("MasterEip", Domain="vpc", Tags=tags, **given(DependsOn=after or None))
 
 
 def _rule(first: int, last: int, description: str, **more: Any) -> ec2.SecurityGroupRule:

@@ -54,14 +54,17 @@ def efa_cards(row: GpuType) -> list[Card]:
 
 
 def interfaces(node: Node, cards: Sequence[Card]) -> list[ec2.NetworkInterfaces]:
-    """The interfaces of a launch template. EC2 gives a public address only to an instance with one of them."""
+    """The interfaces of a launch template. EC2 gives a public address only to an instance with one of them.
+
+    People connect to the first, so the others, which have no address, are in the cluster's group alone.
+    """
     public = node.public if len(cards) == 1 else None
     return [
         ec2.NetworkInterfaces(
             DeviceIndex=card.device,
             NetworkCardIndex=card.index,
             InterfaceType=card.interface_type,
-            Groups=[Ref(group) for group in node.groups],
+            Groups=[Ref(group) for group in (node.groups[:1] if card.index else node.groups)],
             DeleteOnTermination=True,
             **given(AssociatePublicIpAddress=public),
         )

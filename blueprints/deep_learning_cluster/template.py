@@ -17,7 +17,9 @@ from troposphere import (
     Select,
     Sub,
     autoscaling,
+    dynamodb,
     ec2,
+    iam,
     logs,
 )
 
@@ -25,9 +27,10 @@ from ..blocks import functions, roles
 from ..blocks.properties import given
 from ..blocks.user_data import user_data
 from ..core import Blueprint
-from . import network, nodes, permissions, storage
+from . import membership, network, nodes, permissions, storage
 from .config import CapacityBlock, ClusterConfig, Efs, FsxLustre, OnDemand, Reservation
 from .parameters import ClusterParameters
+from .runtime import Runtime, runtime
 
 _SCRIPT = Path(__file__).parent / "bootstrap" / "boot.sh"
 _LOG_RETENTION_DAYS = 30
@@ -56,6 +59,10 @@ class Shared:
     files: storage.FileSystem
     key: ec2.KeyPair
     log_group: logs.LogGroup
+    table: dynamodb.Table
+    runtime: Runtime
+    carriers: membership.Carriers
+    policy: iam.ManagedPolicy
 
 
 class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
@@ -68,7 +75,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         net = self.add(self.network())
         cluster = self.add(self.cluster_group(net))
         files = self.add(self.file_system(net, cluster))
-        shared = Shared(cluster.group, files, self.add(self.cluster_key()), self.add(self.log_group()))
+        shared = self.shared(cluster, files)
         admin = self.add(self.admin_group(net))
         address = self.add(network.master_address(net)) if self.public else None
         master = self.master(net, shared, admin, address)
@@ -87,9 +94,25 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             self.key_parameter(shared.key),
             "SSM parameter that holds the cluster's key.",
         )
+        self.output("RegistryTableName", Ref(shared.table), "Table in which nodes register.")
         self.output("LogGroupName", Ref(shared.log_group), "Log group with every node's boot log.")
         self.access_outputs(admin, address)
         self.storage_outputs(files)
+
+    def shared(self, cluster: network.ClusterGroup, files: storage.FileSystem) -> Shared:
+        """What master and workers have in common."""
+        key, log_group = self.add(self.cluster_key()), self.add(self.log_group())
+        table, packed = self.add(membership.table(self.encryption_key)), runtime()
+        carriers = self.add(membership.carriers(packed))
+        policy = permissions.node_policy(
+            self.key_parameter(key),
+            carriers,
+            log_group,
+            table,
+            self.encryption_key,
+            sessions=self.config.access == "session_manager",
+        )
+        return Shared(cluster.group, files, key, log_group, table, packed, carriers, self.add(policy))
 
     def contradictions(self, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Values that CloudFormation takes one by one and the services refuse together."""
@@ -249,38 +272,28 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self, node: nodes.Node, shared: Shared, address: ec2.EIP | None, placement: ec2.PlacementGroup | None
     ) -> ec2.LaunchTemplate:
         """A node with the role of its kind and the user data that boots it."""
-        role = self.add(
-            permissions.node_role(
-                node.kind,
-                self.key_parameter(shared.key),
-                shared.log_group,
-                address,
-                sessions=self.config.access == "session_manager",
-            )
-        )
+        role = self.add(permissions.node_role(node.kind, shared.policy, shared.table, address))
         profile = self.add(roles.instance_profile(f"{node.kind}InstanceProfile", role))
         data = user_data(
             _SCRIPT,
             {
-                "REGION": Ref("AWS::Region"),
-                "URL_SUFFIX": Ref("AWS::URLSuffix"),
                 "STACK_ID": Ref("AWS::StackId"),
-                "SIGNAL_RESOURCE": f"{node.kind}AutoScalingGroup",
                 "NODE_TYPE": node.kind,
                 "NODES": "1" if node.kind == "Master" else self.worker_count,
                 "NODES_NEEDED": "1" if node.kind == "Master" else self.min_workers,
                 "LOGIN_USER": self.system.user,
                 "LOG_GROUP": Ref(shared.log_group),
                 "KEY_PARAMETER": self.key_parameter(shared.key),
+                "TABLE": Ref(shared.table),
+                "PERIOD": str(self.config.membership.period),
+                "RUNTIME": shared.carriers.names,
+                "RUNTIME_SHA256": shared.runtime.sha256,
                 "BOOT_DEADLINE": str(nodes.BOOT_SECONDS),
-                "RETRY_SECONDS": "10",
                 "ADDRESS_ID": GetAtt(address, "AllocationId") if address else "",
-                "STORAGE_KIND": shared.files.kind,
                 "STORAGE_SOURCE": shared.files.source,
                 "STORAGE_MOUNT": shared.files.mount_point,
                 "STORAGE_OWNER": self.system.user if shared.files.new else "",
-                "PROXY_URL": self.proxy_url if self.environment.proxy else "",
-                "PROXY_EXCEPT": self.no_proxy if self.environment.proxy else "",
+                **self.proxies(),
             },
         )
         return self.add(
@@ -299,6 +312,13 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 **self.reservation(),
             )
         )
+
+    def proxies(self) -> dict[str, Ref | Sub]:
+        """The environment's proxy, by the names that programs read; the instance's metadata are not behind it."""
+        if not self.environment.proxy:
+            return {}
+        direct = Sub(f"169.254.169.254,${{{self.no_proxy.data['Ref']}}}")
+        return {"http_proxy": self.proxy_url, "https_proxy": self.proxy_url, "no_proxy": direct}
 
     def reservation(self) -> dict[str, Any]:
         """Properties that launch a node into capacity bought before, if it was."""

@@ -52,7 +52,10 @@ def _logging(given: dict[str, Any]) -> dict[str, str]:
     """
     if given.get("LogFormat") != "JSON":
         return {}
-    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": str(given.get("ApplicationLogLevel", "INFO"))}
+    return {
+        "AWS_LAMBDA_LOG_FORMAT": "JSON",
+        "AWS_LAMBDA_LOG_LEVEL": str(given.get("ApplicationLogLevel", "INFO")),
+    }
 
 
 def _archive(stack: Stack, name: str, workshop: Path) -> bytes:

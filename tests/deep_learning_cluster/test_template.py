@@ -28,9 +28,15 @@ def group(found: dict[str, Any], node: str = "Worker") -> dict[str, Any]:
     return found[f"{node}AutoScalingGroup"]
 
 
+def statements(found: dict[str, Any], node: str) -> list[dict[str, Any]]:
+    role, shared = found[f"{node}Role"]["Properties"], found["NodeManagedPolicy"]["Properties"]
+    assert role["ManagedPolicyArns"] == [{"Ref": "NodeManagedPolicy"}]
+    documents = [role["Policies"][0]["PolicyDocument"], shared["PolicyDocument"]]
+    return [statement for document in documents for statement in document["Statement"]]
+
+
 def actions(found: dict[str, Any], node: str) -> set[str]:
-    document = found[f"{node}Role"]["Properties"]["Policies"][0]["PolicyDocument"]
-    return {action for statement in document["Statement"] for action in statement["Action"]}
+    return {action for statement in statements(found, node) for action in statement["Action"]}
 
 
 def names(blueprint: DeepLearningCluster) -> set[str]:
@@ -239,10 +245,13 @@ def test_the_masters_group_lets_in_what_is_asked_for_and_nothing_out() -> None:
 
 
 def test_the_address_goes_to_this_clusters_nodes_alone() -> None:
-    document = resources()["MasterRole"]["Properties"]["Policies"][0]["PolicyDocument"]
-    address, nodes = (each for each in document["Statement"] if each["Action"] == ["ec2:AssociateAddress"])
+    found = resources()
+    (address,) = (each for each in statements(found, "Master") if each["Action"] == ["ec2:AssociateAddress"])
     assert address["Resource"][0]["Fn::Sub"].endswith(":elastic-ip/${MasterEip.AllocationId}")
-    assert nodes["Condition"] == {"StringEquals": {"ec2:ResourceTag/Cluster": {"Ref": "AWS::StackName"}}}
+    assert address["Condition"] == {"StringEquals": {"ec2:ResourceTag/Cluster": {"Ref": "AWS::StackName"}}}
+    assert {"Key": "Cluster", "Value": {"Fn::Sub": "${AWS::StackName}"}} in found["MasterEip"]["Properties"][
+        "Tags"
+    ]
     for node in ("Master", "Worker"):
         tags = {each["Key"]: each for each in group(resources(), node)["Properties"]["Tags"]}
         assert tags["Cluster"]["Value"] == {"Fn::Sub": "${AWS::StackName}"}
@@ -265,17 +274,63 @@ def test_workers_are_private() -> None:
     assert group(resources())["Properties"]["VPCZoneIdentifier"] == [{"Ref": "PrivateSubnet"}]
 
 
-def test_nodes_of_each_kind_may_do_only_what_their_boot_does() -> None:
-    boot = {"cloudformation:SignalResource", "ssm:GetParameter", "logs:CreateLogStream", "logs:PutLogEvents"}
-    assert actions(resources(), "Worker") == boot
-    assert actions(resources(), "Master") == boot | {"ec2:AssociateAddress"}
+def test_nodes_of_each_kind_may_do_only_what_they_do() -> None:
+    common = {
+        "cloudformation:SignalResource",
+        "dynamodb:GetItem",
+        "dynamodb:Scan",
+        "dynamodb:UpdateItem",
+        "ec2:DescribeInstanceTypes",
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "ssm:GetParameters",
+    }
+    assert actions(resources(), "Worker") == common
+    assert actions(resources(), "Master") == common | {"ec2:AssociateAddress"}
 
 
 def test_the_key_of_no_other_cluster_can_be_read() -> None:
-    document = resources()["WorkerRole"]["Properties"]["Policies"][0]["PolicyDocument"]
-    read = next(each for each in document["Statement"] if each["Action"] == ["ssm:GetParameter"])
-    (arn,) = read["Resource"]
-    assert arn["Fn::Sub"].endswith(":parameter/ec2/keypair/${ClusterKeyPair.KeyPairId}")
+    (read,) = (each for each in statements(resources(), "Worker") if each["Action"] == ["ssm:GetParameters"])
+    names = [each["Fn::Sub"].partition(":parameter/")[2] for each in read["Resource"]]
+    assert names[0] == "ec2/keypair/${ClusterKeyPair.KeyPairId}"
+    assert names[1:] == ["${Runtime1Parameter}", "${Runtime2Parameter}", "${Runtime3Parameter}"]
+
+
+def test_a_worker_writes_nothing_of_the_masters_slot() -> None:
+    """A compromised worker could else put its own address and host key there."""
+    (worker,) = (
+        each for each in statements(resources(), "Worker") if each["Action"] == ["dynamodb:UpdateItem"]
+    )
+    (master,) = (
+        each for each in statements(resources(), "Master") if each["Action"] == ["dynamodb:UpdateItem"]
+    )
+    assert worker["Condition"] == {"ForAllValues:StringNotEquals": {"dynamodb:LeadingKeys": ["1"]}}
+    assert "Condition" not in master
+    assert worker["Resource"] == master["Resource"] == [{"Fn::GetAtt": ["RegistryTable", "Arn"]}]
+
+
+def test_secondary_interfaces_admit_the_cluster_alone() -> None:
+    """They have no address that anybody outside could connect to."""
+    first, *others = data(resources(instance_type="p5.48xlarge", fabric={"efa": True}), "Master")[
+        "NetworkInterfaces"
+    ]
+    assert [each["Ref"] for each in first["Groups"]] == ["ClusterSecurityGroup", "AdminSecurityGroup"]
+    assert {each["Ref"] for other in others for each in other["Groups"]} == {"ClusterSecurityGroup"}
+
+
+def test_the_registry_is_encrypted_and_ends_with_the_stack() -> None:
+    table = resources(Environment(kms_key=True))["RegistryTable"]
+    assert table["Properties"]["SSESpecification"]["KMSMasterKeyId"] == {"Ref": "KmsKeyArn"}
+    assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Delete"
+    assert "kms:Decrypt" in actions(resources(Environment(kms_key=True)), "Worker")
+    assert "kms:Decrypt" not in actions(resources(), "Worker")
+
+
+def test_the_period_is_a_setting_of_at_most_thirty_seconds() -> None:
+    assert "export PERIOD='7'" in str(data(resources(membership={"period": 7}))["UserData"])
+    with pytest.raises(ValidationError):
+        cluster(membership={"period": 31})
 
 
 @pytest.mark.parametrize("location", ["10.0.0.0/8", "198.51.100.7/32", "0.1.2.3/24"])

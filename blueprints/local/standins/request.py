@@ -81,7 +81,9 @@ class Call:
             return {}
         if self.protocol == "json":
             return _json(self.request.get_data())
-        if self.service == "s3":  # documents and objects are in its bodies, all else in path, headers and query
+        if (
+            self.service == "s3"
+        ):  # documents and objects are in its bodies, all else in path, headers and query
             query = parse_qs(self.request.query_string.decode("latin-1"), keep_blank_values=True)
             sent = {key.lower(): value for key, value in self.request.headers.items()}
             headers = {key: value for key, value in sent.items() if key.startswith("x-amz-")}

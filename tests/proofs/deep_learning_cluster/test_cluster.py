@@ -1,0 +1,125 @@
+"""Four nodes form a cluster from cold: the files that name them, the variables, and ssh from each to each."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .cluster import ROOT, Cluster, until
+from .conftest import PERIOD
+
+GOLDEN = ROOT / "tests" / "deep_learning_cluster" / "golden"
+SLOTS = [1, 2, 3, 4]
+VARIABLES = ["DEEPLEARNING_WORKERS_COUNT=4", "DEEPLEARNING_WORKERS_PATH=/opt/deeplearning/workers",
+             "DEEPLEARNING_WORKER_GPU_COUNT=2"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def formed(cluster: Cluster) -> None:
+    """All four are in every list."""
+    until(lambda: all(each.read("/opt/deeplearning/workers").count("\n") == 4 for each in cluster.nodes), 120)
+
+
+def golden(cluster: Cluster, name: str) -> str:
+    """A golden file, with the addresses, ids and keys that the hosts have here."""
+    text = (GOLDEN / name).read_text()
+    for slot, node in cluster.by_slot().items():
+        key = node.read("/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+        text = text.replace(f"10.0.1.1{slot}", node.host.address).replace(f"KEY{slot}", key)
+        text = text.replace(f"NODE{slot}", node.instance_id)
+    return text
+
+
+def test_the_master_is_the_first_and_every_index_is_held_once(cluster: Cluster) -> None:
+    nodes = cluster.by_slot()
+    assert list(nodes) == SLOTS
+    assert nodes[1].kind == "Master"
+    assert len({each.instance_id for each in nodes.values()}) == 4
+    assert cluster.signals("Master") == {nodes[1].instance_id: "SUCCESS"}
+    assert set(cluster.signals("Worker").values()) == {"SUCCESS"}
+    assert len(cluster.signals("Worker")) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["workers", "hostfile", "machinefile", "known_hosts", "deeplearning.sh", "environment"]
+)
+def test_files_that_are_the_same_on_every_node(cluster: Cluster, name: str) -> None:
+    expected = golden(cluster, name)
+    assert {each.read(f"/opt/deeplearning/current/{name}") for each in cluster.nodes} == {expected}
+
+
+def test_hosts_files_name_every_node_and_keep_what_they_had(cluster: Cluster) -> None:
+    assert {each.read("/etc/hosts") for each in cluster.nodes} == {golden(cluster, "etc-hosts")}
+
+
+def test_nodes_json_is_the_same_on_every_node(cluster: Cluster) -> None:
+    until(lambda: len({each.read("/opt/deeplearning/nodes.json") for each in cluster.nodes}) == 1, 60)
+    expected = json.loads(golden(cluster, "nodes.json"))
+    found = json.loads(cluster.nodes[0].read("/opt/deeplearning/nodes.json"))
+    assert found["nodes"] == expected["nodes"]
+    assert found["epoch"] == int(cluster.registry()["epoch"]["Changes"])
+
+
+def test_each_node_has_its_own_rank(cluster: Cluster) -> None:
+    for slot, node in cluster.by_slot().items():
+        expected = golden(cluster, "torchrun.env").replace("NODE_RANK=2", f"NODE_RANK={slot - 1}")
+        assert node.read("/opt/deeplearning/torchrun.env") == expected
+
+
+def test_variables_are_there_in_login_shells_and_in_commands_by_ssh(cluster: Cluster) -> None:
+    ask = "env | grep ^DEEPLEARNING | sort"
+    master = cluster.by_slot()[1]
+    for slot, node in cluster.by_slot().items():
+        assert node.out(ask, user="ubuntu").split() == VARIABLES
+        assert master.out(f"ssh deeplearning-worker{slot} '{ask}'", user="ubuntu").split() == VARIABLES
+
+
+def test_each_reaches_each_by_name_without_a_question(cluster: Cluster) -> None:
+    """Strictly by the keys of the registry: nobody has a known_hosts of his own."""
+    names = {slot: node.out("hostname").strip() for slot, node in cluster.by_slot().items()}
+    expected = [names[1], *names.values()]
+    loop = "for name in master worker1 worker2 worker3 worker4; do ssh deeplearning-$name hostname < /dev/null; done"
+    for node in cluster.nodes:
+        assert node.out(loop, user="ubuntu").split() == expected
+        assert node.run("ls ~/.ssh/known_hosts", user="ubuntu").returncode
+        assert "stricthostkeychecking true" in node.out("ssh -G deeplearning-worker2", user="ubuntu")
+
+
+def test_the_private_key_is_the_login_users_alone(cluster: Cluster) -> None:
+    for node in cluster.nodes:
+        assert (
+            node.out("stat -c '%a %U' ~/.ssh ~/.ssh/id_ed25519", user="ubuntu") == "700 ubuntu\n600 ubuntu\n"
+        )
+
+
+def test_another_host_key_is_refused_until_its_node_registers_it(cluster: Cluster) -> None:
+    nodes = cluster.by_slot()
+    nodes[3].out("rm /etc/ssh/ssh_host_ed25519_key* && ssh-keygen -A > /dev/null && systemctl restart ssh")
+    refused = nodes[2].run("ssh deeplearning-worker3 true", user="ubuntu")
+    assert refused.returncode == 255
+    assert b"Host key verification failed" in refused.stderr
+    nodes[3].out("systemctl restart deeplearning-agent")
+    until(lambda: nodes[2].run("ssh deeplearning-worker3 true", user="ubuntu").returncode == 0, 20 * PERIOD)
+
+
+def test_an_agent_of_ones_own_can_be_forwarded(cluster: Cluster) -> None:
+    script = (
+        "ssh-keygen -q -t ed25519 -N '' -C laptop -f /tmp/laptop <<< y > /dev/null; eval $(ssh-agent) > /dev/null;"
+        " ssh-add -q /tmp/laptop; ssh -A deeplearning-worker2 'ssh -A deeplearning-worker3 ssh-add -l';"
+        " kill $SSH_AGENT_PID"
+    )
+    assert "laptop (ED25519)" in cluster.by_slot()[1].out(script, user="ubuntu")
+
+
+def test_the_posts_own_kill_loop(cluster: Cluster) -> None:
+    master = cluster.by_slot()[1]
+    running = "pgrep -u ubuntu -fc 'python3 -c import time' || true"
+    for node in cluster.nodes:
+        node.out("python3 -c 'import time; time.sleep(900)' > /dev/null 2>&1 < /dev/null &", user="ubuntu")
+    until(lambda: all(node.out(running) == "1\n" for node in cluster.nodes), 20)
+    loop = 'while read -u 10 host; do ssh $host "pkill -f python" ; done 10<$DEEPLEARNING_WORKERS_PATH'
+    done = master.host.run(["bash", "-c", "cat > /tmp/loop"], input=loop)
+    assert done.returncode == 0
+    master.run(". /tmp/loop", user="ubuntu")  # on the master it ends its own ssh too, as it always has
+    assert [node.out(running) for node in cluster.nodes] == ["0\n"] * 4
