@@ -26,11 +26,13 @@ DEFECTS = {
 }
 
 
+_ACTION = ("AutoScalingGroupName", "LifecycleHookName", "LifecycleActionToken")
+
+
 def handler(event: dict[str, Any], ssm: Any, autoscaling: Any, sleep: Callable[[float], None]) -> None:
     """The post's function: it looks until the command has begun, and leaves the rest to the script."""
     detail = event["detail"]
-    names = ("AutoScalingGroupName", "LifecycleHookName", "LifecycleActionToken")
-    action = {name: detail[name] for name in names}
+    action = {name: detail[name] for name in _ACTION}
     try:
         sent = ssm.send_command(InstanceIds=[detail["EC2InstanceId"]], DocumentName="ASGLogBackup")
         for _ in range(300):  # what Lambda gives it

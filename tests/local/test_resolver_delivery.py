@@ -47,6 +47,9 @@ def deep_learning(text: str | None = None) -> Stack:
     )
     found.physical["ClusterKeyPair"] = Physical("pair", {"KeyPairId": "key-0a1b"})
     found.physical["LogGroup"] = Physical("train-logs")
+    found.physical["RegistryTable"] = Physical("train-registry")
+    for name in found.resources("AWS::SSM::Parameter"):
+        found.physical[name] = Physical(f"train-{name}")
     found.physical["MasterEip"] = Physical("192.0.2.1", {"AllocationId": "eipalloc-1"})
     return found
 
@@ -166,10 +169,10 @@ def test_rules_are_asserted(given: dict[str, str], broken: list[str]) -> None:
 def test_user_data_of_the_committed_template_is_delivered_byte_for_byte() -> None:
     found = deep_learning().user_data("MasterLaunchTemplate").decode()
     lines = found.splitlines()
-    # Worked out by hand from the template: `/ec2/keypair/${ClusterKeyPair.KeyPairId}`, `${AWS::Region}`.
+    # Worked out by hand from the template: `/ec2/keypair/${ClusterKeyPair.KeyPairId}`, `${AWS::StackId}`.
     assert lines[0] == "#!/bin/bash"
     assert "export KEY_PARAMETER='/ec2/keypair/key-0a1b'" in lines
-    assert "export REGION='eu-central-1'" in lines
+    assert f"export STACK_ID='{Place('train', region='eu-central-1').stack_id}'" in lines
     assert "export LOG_GROUP='train-logs'" in lines
     script = Path("blueprints/deep_learning_cluster/bootstrap/boot.sh").read_text()
     assert found.endswith("\n" + script.split("\n", 1)[1])

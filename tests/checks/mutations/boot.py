@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from .plant import (
-    SCRIPT,
     STRUCTURE,
     Plant,
     Template,
@@ -54,14 +52,6 @@ def signal_before_the_end(template: Template) -> Iterator[Plant]:
         yield Plant(template, *before_script(template, data, lines), f"Resources.{name}")
 
 
-@mutates("CB023", no_parameter=SCRIPT)
-def errexit_gone_from_script(template: Template) -> Iterator[Plant]:
-    for name, data in launch_templates(template):
-        path, text = script(template, data)
-        deaf = re.sub(r"(?m)^ *(?:set -Eeuo pipefail|trap '.*' ERR)\n", "", text)
-        yield Plant(template, path, deaf, f"Resources.{name}")
-
-
 @mutates("CB023")
 def installation_unheeded(template: Template) -> Iterator[Plant]:
     for name, data in launch_templates(template):
@@ -70,28 +60,11 @@ def installation_unheeded(template: Template) -> Iterator[Plant]:
         yield Plant(base, *before_script(base, data, "dnf install -y nfs-utils"), f"Resources.{name}")
 
 
-@mutates("CB024", no_parameter=SCRIPT)
-def retries_gone_from_script(template: Template) -> Iterator[Plant]:
-    for name, data in launch_templates(template):
-        path, text = script(template, data)
-        yield Plant(template, path, text.replace(" --retry 5", ""), f"Resources.{name}")
-        yield Plant(template, path, text.replace(" --max-time 60", ""), f"Resources.{name}")
-
-
 @mutates("CB024")
 def download_once(template: Template) -> Iterator[Plant]:
     for name, data in launch_templates(template):
         lines = "curl -sSf -o /opt/tool https://example.com/tool"
         yield Plant(template, *before_script(template, data, lines), f"Resources.{name}")
-
-
-@mutates("CB025", no_parameter=SCRIPT)
-def token_gone_from_script(template: Template) -> Iterator[Plant]:
-    """The second request of our script, which names the service by a variable, goes without its header."""
-    for name, data in launch_templates(template):
-        path, text = script(template, data)
-        bare = text.replace(' -H "X-aws-ec2-metadata-token: $token"', "")
-        yield Plant(template, path, bare, f"Resources.{name}")
 
 
 @mutates("CB025")

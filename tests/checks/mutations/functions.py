@@ -79,7 +79,10 @@ def group_roles(template: Template) -> Iterator[tuple[str, str]]:
 def group_before_policy(template: Template) -> Iterator[Plant]:
     for group, role in group_roles(template):
         base = with_resources(template, Policy=policy({"Ref": role}, "s3:ListBucket"))
-        depends = f"Resources.{group}.DependsOn.{len(get(base, f'Resources.{group}.DependsOn'))}"
+        known = get(base, f"Resources.{group}.DependsOn")
+        if known is ABSENT:
+            continue
+        depends = f"Resources.{group}.DependsOn.{len(known)}"
         base = put(base, depends, "Policy")
         yield Plant(base, depends, ABSENT, f"Resources.{group}")
 

@@ -102,9 +102,19 @@ def administrator_of_any_partition(template: Template) -> Iterator[Plant]:
 
 @mutates("CB047", no_if=ATTRIBUTE, no_parameter=GONE)
 def reasons_gone(template: Template) -> Iterator[Plant]:
-    for name, role in of(template, ROLE):
-        if "AllowedEverywhere" in role.get("Metadata", {}):
-            yield Plant(template, f"Resources.{name}.Metadata", ABSENT, f"Resources.{name}")
+    """A write on every resource, with its reason beside it until then."""
+    given = {"Effect": "Allow", "Action": ["ec2:AssociateAddress"], "Resource": ["*"]}
+    for at, base in with_statement(template, **given):
+        name = at.split(".")[1]
+        reason = {"Actions": given["Action"], "Because": "The address is chosen by whoever starts the node."}
+        known = get(base, f"Resources.{name}.Metadata")
+        metadata = {} if known is ABSENT else known
+        explained = put(
+            base,
+            f"Resources.{name}.Metadata",
+            {**metadata, "AllowedEverywhere": [*metadata.get("AllowedEverywhere", []), reason]},
+        )
+        yield Plant(explained, f"Resources.{name}.Metadata", known, f"Resources.{name}")
 
 
 @mutates("CB048")

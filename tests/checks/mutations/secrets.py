@@ -70,14 +70,6 @@ def secret_in_output(template: Template) -> Iterator[Plant]:
 
 
 @mutates("CB107")
-def reading_traced(template: Template) -> Iterator[Plant]:
-    """Our script reads a key, and does not trace."""
-    for _, data in launch_templates(template):
-        for lines in ("set -x", "set -o xtrace"):
-            yield Plant(template, *before_script(template, data, lines), f"{data}.UserData")
-
-
-@mutates("CB107")
 def secret_read_while_tracing(template: Template) -> Iterator[Plant]:
     for _, data in launch_templates(template):
         base = put(template, script_lines(data), ["#!/bin/bash", "set -ex", "", "exit"])

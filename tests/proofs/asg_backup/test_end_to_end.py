@@ -40,11 +40,11 @@ def test_from_the_event_to_the_bucket_although_the_first_attempt_is_killed(
 ) -> None:
     """The state machine's command runs on an instance, and the agent loses it once."""
     with Interpreted(network.gateway) as aws, aws.clock.held(), capitals():
-        backed_up(systems_of(aws)(timing=SHORT | {"deadline_minutes": 5}), network, cli)
+        backed_up(systems_of(aws)(timing=SHORT | {"deadline_minutes": 10, "poll_seconds": 5}), network, cli)
 
 
 def backed_up(system: System, network: Network, cli: Path) -> None:
-    system.aws.clock.pace = 0.2
+    system.aws.clock.pace = 0.1
     action = system.begin()
     documents = {"BackupDocument": system.stack.document("BackupDocument")}
     role = system.ref("InstanceRole")

@@ -146,14 +146,3 @@ def test_a_rule_hands_its_events_to_the_intake_and_keeps_what_it_cannot(
         assert target["RoleArn"] == existing.created["RuleRole"].attributes["Arn"]
         assert target["DeadLetterConfig"]["Arn"] == existing.created["UndeliveredQueue"].attributes["Arn"]
         assert target["RetryPolicy"]["MaximumRetryAttempts"] > 0
-
-
-def test_a_pattern_that_is_none_and_an_event_that_is_none_are_refused(aws: Interpreted) -> None:
-    """EventBridge API Reference, "TestEventPattern": InvalidEventPatternException, and the fields of an event."""
-    events = aws.client("events")
-    for pattern, event, words in (
-        ({"source": "aws.ec2"}, INTERRUPTION, "InvalidEventPatternException"),
-        ({"source": ["aws.ec2"]}, {"source": "aws.ec2"}, "no id, account"),
-    ):
-        with pytest.raises(events.exceptions.ClientError, match=words):
-            events.test_event_pattern(EventPattern=json.dumps(pattern), Event=json.dumps(event))

@@ -193,7 +193,9 @@ def test_d2_4_a_log_that_grows_is_uploaded(stored: Holds) -> None:
     def growing(instance: Instance) -> None:
         known(instance)
         instance.sh("mkdir /srv/logs && head -c 33554432 /dev/urandom > /srv/logs/log")
-        writers.append(instance.host.start(["sh", "-c", "while :; do echo line; done >> /srv/logs/log"]))
+        writers.append(
+            instance.host.start(["sh", "-c", "while sleep 0.01; do echo line; done >> /srv/logs/log"])
+        )
 
     def scenario(run: Any) -> None:
         try:
