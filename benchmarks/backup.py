@@ -11,7 +11,6 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Generator
@@ -82,15 +81,15 @@ def _ran(made: Host, command: list[str], given: str = "") -> None:
         raise SystemExit(done.stderr.decode())
 
 
-def script() -> str:
-    """The committed document's commands, for the folder that is measured."""
+def script(token: str) -> str:
+    """The committed document's commands, for the folder that is measured, as one action of its own."""
     stack = Stack.read(
         _TEMPLATE.with_suffix(".yaml"), _TEMPLATE.with_suffix(".parameters.json"), fetch=from_mapping(_IMAGE)
     )
     stack.physical["Bucket"] = Physical(_BUCKET)
     content = stack.document("BackupDocument")
     values: dict[str, Any] = {name: each["default"] for name, each in content["parameters"].items()}
-    values |= {"BackupDirectories": "/srv/data", "Compression": "gzip", "Token": "TOKEN"}
+    values |= {"BackupDirectories": "/srv/data", "Compression": "gzip", "Token": token}
     commands = "\n".join(content["mainSteps"][0]["inputs"]["runCommand"])
     return re.sub(r"\{\{ (\w+) \}\}", lambda found: values[found[1]], commands)
 
@@ -98,7 +97,7 @@ def script() -> str:
 def measure(made: Host, command: list[str], environment: dict[str, str]) -> Used:
     """One run of a command on the host."""
     began = time.perf_counter()
-    process = made.start(command, env=environment, stderr=subprocess.DEVNULL)
+    process = made.start(command, env=environment)
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -118,7 +117,7 @@ def compare(made: Host, aws: Aws, environment: dict[str, str], size: int) -> dic
         _ran(
             made,
             ["sh", "-c", f"cat > {path} && chmod 700 {path}"],
-            script().replace("TOKEN", f"{size}-{turn}"),
+            script(f"{size}-{turn}"),
         )
         plain.append(measure(made, ["sh", "-c", _PLAIN], {**environment, "SIZE": str(size * 1024 * 1024)}))
         ours.append(measure(made, [path], environment))

@@ -56,7 +56,7 @@ def test_our_checks_have_nothing_against_any(entry: Entry) -> None:
 
 @each_blueprint
 def test_they_reach_every_branch(entry: Entry, tmp_path: Path) -> None:
-    """Of what builds a template; `contradictions` judges values of parameters, which no variant has."""
+    """Of what builds a template, and not of what packs its runtime; `contradictions` judges values of parameters, which no variant has."""
     folder = ROOT / "blueprints" / entry.name
     blueprint = load_class(entry.blueprint)
     measured = coverage.Coverage(branch=True, data_file=None, include=[f"{folder}/*.py"])
@@ -68,7 +68,7 @@ def test_they_reach_every_branch(entry: Entry, tmp_path: Path) -> None:
     missed = [
         f"{Path(name).name}:{function} misses {gaps}"
         for name, file in report["files"].items()
-        if Path(name).name not in ("config.py", "instance_types.py")
+        if Path(name).name not in ("config.py", "instance_types.py", "runtime.py")
         for function, of in file["functions"].items()
         if not function.endswith("contradictions") and function
         if (gaps := of["missing_lines"] or of["missing_branches"])
@@ -99,3 +99,12 @@ def find(value: Any, key: str) -> list[Any]:
         )
     parts = cast("list[Any]", value) if isinstance(value, list) else []
     return [each for part in parts for each in find(part, key)]
+
+
+def test_settings_nested_in_an_arm_of_a_union_vary() -> None:
+    arms = [
+        each.config.discovery for each in variants(load_class("blueprints.ecs_dns_discovery:EcsDnsDiscovery"))
+    ]
+    agents = [each.model_dump() for each in arms if each.kind == "agent"]
+    assert {each["health"]["checks"] for each in agents} == {True, False}
+    assert {each["health"]["stop_percent"] for each in agents} >= {1, 50}

@@ -92,7 +92,7 @@ def test_a_copy_under_another_name_renders_the_same_bytes(project: Path) -> None
     done = run(project, "-m", NAME, "render", "--strict")
     assert (done.returncode, done.stderr) == (0, "")
     # A path to code beside a template is that of the package, whatever its name.
-    ours = {name: text.replace(f"../../{NAME}/".encode(), b"../../blueprints/")
+    ours = {name: text.replace(f"../../{NAME.replace('.', '/')}/".encode(), b"../../blueprints/")
             for name, text in contents(project / "templates").items()}  # fmt: skip
     assert ours == contents(ROOT / "templates")
 

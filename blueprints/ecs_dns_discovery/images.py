@@ -95,7 +95,7 @@ def project(
     }
     return codebuild.Project(
         "ImagesProject",
-        ServiceRole=GetAtt(role, "Arn"),
+        ServiceRole=Sub(f"${{{role.title}.Arn}}"),  # the validator takes a GetAtt here for a Ref
         Artifacts=codebuild.Artifacts(Type="NO_ARTIFACTS"),
         Environment=codebuild.Environment(
             ComputeType="BUILD_GENERAL1_SMALL",

@@ -181,7 +181,12 @@ def _instances(model: type[Config]) -> Iterator[dict[str, Any]]:
 
 
 def _present(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not _ABSENT}
+    """Values by their paths as a nested mapping, without those that are left out."""
+    found: dict[str, Any] = {}
+    for path, value in values.items():
+        if value is not _ABSENT:
+            _put(found, path.split("."), value)
+    return found
 
 
 def _plain(field: FieldInfo) -> list[Any]:

@@ -28,7 +28,7 @@ class Facts(NamedTuple):
     Efa: int
 
 
-@dataclass(frozen=True)
+@dataclass
 class Member:
     """The holder of a slot. `gone` is one that has stopped and keeps its slot until another takes it."""
 
@@ -166,9 +166,9 @@ def _typed(value: Any) -> dict[str, Any]:
 
 
 def _member(item: dict[str, Any]) -> Member:
-    node, address, key, kind = (item[name]["S"] for name in ("Node", "Ip", "HostKey", "Type"))
-    gpus, efa, beat = (int(item[name]["N"]) for name in ("Gpus", "Efa", "Beat"))
-    return Member(int(item["Slot"]["S"]), Facts(node, address, key, kind, gpus, efa), beat, "Gone" in item)
+    texts = item["Node"]["S"], item["Ip"]["S"], item["HostKey"]["S"], item["Type"]["S"]
+    facts = Facts(*texts, int(item["Gpus"]["N"]), int(item["Efa"]["N"]))
+    return Member(int(item["Slot"]["S"]), facts, int(item["Beat"]["N"]), "Gone" in item)
 
 
 def _epoch(item: dict[str, Any]) -> Epoch:

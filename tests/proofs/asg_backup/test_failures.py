@@ -69,7 +69,7 @@ def test_without_s3_the_end_comes_before_the_deadline(system: System, instance: 
         gone.client("s3").create_bucket(Bucket="gone")
         gone.faults.delay("s3:UploadPart", 60)
         doomed = replace(instance, aws=gone)
-        parameters = {"Bucket": "gone", "BackupDirectories": "/srv/data", "DeadlineSeconds": "12"}
+        parameters = {"Bucket": "gone", "BackupDirectories": "/srv/data", "DeadlineSeconds": "15"}
         process = doomed.start("BackupDocument", {**EVENT, **parameters})
         doomed.wait_for("pgrep -f 's3 cp' > /dev/null && pgrep -x tar > /dev/null", process)
         os.kill(gone.pid, signal.SIGKILL)
@@ -81,7 +81,7 @@ def test_an_instance_that_is_cut_off_says_so_before_its_deadline(system: System,
     random_file(instance, PARTS)
     system.aws.faults.delay("s3:UploadPart", 2)
     process = instance.start(
-        "BackupDocument", {**EVENT, "BackupDirectories": "/srv/data", "DeadlineSeconds": "10"}
+        "BackupDocument", {**EVENT, "BackupDirectories": "/srv/data", "DeadlineSeconds": "15"}
     )
     instance.wait_for("pgrep -f 's3 cp' > /dev/null", process)
     instance.host.unplug()
@@ -182,7 +182,7 @@ def test_a_command_that_is_ended_leaves_no_manifest_and_the_next_one_succeeds(
 
 def test_a_task_without_an_end_leaves_time_to_back_up(system: System, instance: Instance) -> None:
     began = time.monotonic()
-    done = instance.back_up("/var/log", Task="sleep 600", DeadlineSeconds="16")
+    done = instance.back_up("/var/log", Task="sleep 600", DeadlineSeconds="40")
     assert (done.status, done.report["task"]) == (1, "failed with status 124"), done
     assert done.report["outcome"] == "complete"
     assert time.monotonic() - began < 160  # to end a hang
