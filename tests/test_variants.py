@@ -56,7 +56,10 @@ def test_our_checks_have_nothing_against_any(entry: Entry) -> None:
 
 @each_blueprint
 def test_they_reach_every_branch(entry: Entry, tmp_path: Path) -> None:
-    """Of what builds a template, and not of what packs its runtime; `contradictions` judges values of parameters, which no variant has."""
+    """Of what builds a template, and not of what packs its runtime.
+
+    `contradictions` judges values of parameters, which no variant has.
+    """
     folder = ROOT / "blueprints" / entry.name
     blueprint = load_class(entry.blueprint)
     measured = coverage.Coverage(branch=True, data_file=None, include=[f"{folder}/*.py"])
