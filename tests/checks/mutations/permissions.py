@@ -108,7 +108,7 @@ def reasons_gone(template: Template) -> Iterator[Plant]:
         name = at.split(".")[1]
         reason = {"Actions": given["Action"], "Because": "The address is chosen by whoever starts the node."}
         known = get(base, f"Resources.{name}.Metadata")
-        metadata = {} if known is ABSENT else known
+        metadata: dict[str, Any] = {} if known is ABSENT else known
         explained = put(
             base,
             f"Resources.{name}.Metadata",

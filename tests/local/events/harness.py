@@ -182,6 +182,11 @@ class Case:
 
     # Time
 
+    def idle(self) -> None:
+        """Wait until no job of the agenda runs: what was put has been matched."""
+        jobs = [each for each in threading.enumerate() if each.name == "event"]
+        assert eventually(lambda: not any(each.is_alive() for each in jobs)), self.logged
+
     def due(self, seconds: float) -> None:
         """Wait until a job is due in so many seconds of the fake clock."""
         assert self.clock is not None

@@ -51,6 +51,7 @@ def test_a_function_gets_the_events_that_match(start: Start) -> None:
     assert list(case.sources.lines()) == ["Rule → Reporter"]
     case.aws.client("events").disable_rule(Name=case.ref("Rule"))
     put(case, {"total": 300})
+    case.idle()
     case.aws.client("events").enable_rule(Name=case.ref("Rule"))
     put(case, {"total": 400})
     assert case.seen()[0]["detail"] == {"total": 400}
