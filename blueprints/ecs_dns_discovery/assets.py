@@ -84,6 +84,6 @@ def function(
         code = awslambda.Code(ZipFile=functions.inline_code(_HERE / "functions" / f"{module}.py"))
         return awslambda.Function(title, Code=code, Handler="index.handler", **settings)
     packaged = _Function(
-        title, Code=f"{_ROOT}/functions/{module}.py", Handler=f"{module}.handler", **settings
+        title, Code=f"{_ROOT}/functions", Handler=f"{module}.handler", **settings
     )
     return accept(packaged, ["W3002"], _PACKAGED)

@@ -21,6 +21,8 @@ import yaml
 from benchmarks.cfn_yaml import Json
 from benchmarks.equality import canonical, differences
 from blueprints.checks.template import TemplateError, load
+from blueprints.package.addresses import InBucket
+from blueprints.package.bundle import bundle
 
 from .stacks import Stack, rendered
 
@@ -54,13 +56,25 @@ def with_cdk(root: Path, stacks: Sequence[Stack], python: Path, folder: Path) ->
     for env in sorted({each.env for each in stacks}):
         there = [each for each in stacks if each.env == env]
         _project(root, folder)
+        expected = {each.path: each.template for each in there} | _packaged(root, there, folder)
         names = json.dumps([each.name for each in there])
         text = _replaced(_replaced(app, '["crud-api"]', names), "templates/example", f"templates/{env}")
         (folder / "app.py").write_text(text)
         _run([python, "app.py"], folder, {"CDK_OUTDIR": str(folder / "cdk.out")})
         for each in there:
             made = json.loads((folder / "cdk.out" / f"{each.name}.template.json").read_text())
-            found += compare(each.path, as_cdk(each.template), as_cdk(_without_bootstrap(made)))
+            found += compare(each.path, as_cdk(expected[each.path]), as_cdk(_without_bootstrap(made)))
+    return found
+
+
+def _packaged(root: Path, stacks: Sequence[Stack], folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Templates that name code beside them, packaged in their place: the CDK takes code by its address alone."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for each in stacks:
+        (made,) = bundle([root / each.path], folder / "build", InBucket("artifacts", "", "https://s3"))
+        if made.made:
+            (folder / each.path).write_text(made.text)
+            found[each.path] = load(made.text)
     return found
 
 
