@@ -83,7 +83,5 @@ def function(
     if inline:
         code = awslambda.Code(ZipFile=functions.inline_code(_HERE / "functions" / f"{module}.py"))
         return awslambda.Function(title, Code=code, Handler="index.handler", **settings)
-    packaged = _Function(
-        title, Code=f"{_ROOT}/functions", Handler=f"{module}.handler", **settings
-    )
+    packaged = _Function(title, Code=f"{_ROOT}/functions", Handler=f"{module}.handler", **settings)
     return accept(packaged, ["W3002"], _PACKAGED)
