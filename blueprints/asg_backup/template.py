@@ -21,7 +21,8 @@ from troposphere import (
     stepfunctions,
 )
 
-from ..blocks import roles
+from ..blocks import instances, roles
+from ..blocks.properties import given
 from ..blocks.user_data import user_data
 from ..core import Blueprint
 from . import alerts, intake, machine, permissions, scripts, states, storage, wiring
@@ -209,12 +210,12 @@ class AsgBackup(BackupParameters, Blueprint[BackupConfig]):
         profile = self.add(roles.instance_profile("InstanceProfile", role))
         security_group = self.add(groups.security_group(self.vpc_id, proxy=self.environment.proxy))
         template = self.add(
-            groups.launch_template(
-                security_group,
+            instances.launch_template(
+                "LaunchTemplate",
                 profile,
-                self.encryption_key,
-                self.user_data(),
-                self.volume_size,
+                instances.root_volume(instances.AMAZON_LINUX_ROOT, self.volume_size, self.encryption_key),
+                SecurityGroupIds=[Ref(security_group)],
+                **given(UserData=self.user_data()),
                 ImageId=self.image_parameter,
                 InstanceType=self.instance_type,
             )

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from troposphere import AWSHelperFn, AWSObject, Base64, GetAtt, Ref, Sub, Tags, autoscaling, ec2, iam
+from troposphere import AWSHelperFn, AWSObject, Base64, Ref, Sub, Tags, autoscaling, ec2, iam
 from troposphere.policies import AutoScalingRollingUpdate, CreationPolicy, ResourceSignal, UpdatePolicy
 
+from ..blocks import instances
+from ..blocks.instances import UNDISTURBED
+from ..blocks.network import waiting
 from ..blocks.properties import given
 from .config import CapacityBlock, OnDemand, Reservation, Spot
 from .instance_types import GpuType
@@ -16,7 +19,6 @@ from .instance_types import GpuType
 # A GPU image needs minutes to start its driver; user data gives up before CloudFormation does.
 BOOT_SECONDS = 1500
 SIGNAL_TIMEOUT = "PT30M"
-_UNDISTURBED = ["HealthCheck", "ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "ScheduledActions"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Node:
     """One kind of node: `Master` or `Worker`."""
 
     kind: str
-    subnet_id: AWSHelperFn
+    subnet_ids: Sequence[AWSHelperFn]
     groups: tuple[ec2.SecurityGroup, ...]
     public: bool = False
 
@@ -81,23 +83,17 @@ def launch_template(
     **more: Any,
 ) -> ec2.LaunchTemplate:
     """A node: IMDSv2 for itself alone, an encrypted gp3 volume, tags on all that belongs to it."""
-    return ec2.LaunchTemplate(
+    return instances.launch_template(
         f"{node.kind}LaunchTemplate",
-        LaunchTemplateData=ec2.LaunchTemplateData(
-            BlockDeviceMappings=[volume],
-            IamInstanceProfile=ec2.IamInstanceProfile(Arn=GetAtt(profile, "Arn")),
-            MetadataOptions=ec2.MetadataOptions(
-                HttpEndpoint="enabled", HttpTokens="required", HttpPutResponseHopLimit=1
-            ),
-            Monitoring=ec2.Monitoring(Enabled=True),
-            NetworkInterfaces=network_interfaces,
-            TagSpecifications=[
-                ec2.TagSpecifications(ResourceType=kind, Tags=Tags(**tags(node)))
-                for kind in ("network-interface", "volume")  # the group tags the instance
-            ],
-            UserData=user_data,
-            **more,
-        ),
+        profile,
+        volume,
+        NetworkInterfaces=network_interfaces,
+        TagSpecifications=[
+            ec2.TagSpecifications(ResourceType=kind, Tags=Tags(**tags(node)))
+            for kind in ("network-interface", "volume")  # the group tags the instance
+        ],
+        UserData=user_data,
+        **more,
     )
 
 
@@ -108,16 +104,6 @@ def tags(node: Node) -> dict[str, str | Sub]:
         "Name": Sub(f"${{AWS::StackName}}-{node.kind}"),
         "NodeType": node.kind,
     }
-
-
-def root_volume(
-    device: str, size: AWSHelperFn, key: AWSHelperFn | None
-) -> ec2.LaunchTemplateBlockDeviceMapping:
-    """The root volume."""
-    disk = ec2.EBSBlockDevice(
-        DeleteOnTermination=True, Encrypted=True, VolumeSize=size, VolumeType="gp3", **given(KmsKeyId=key)
-    )
-    return ec2.LaunchTemplateBlockDeviceMapping(DeviceName=device, Ebs=disk)
 
 
 def reserved(capacity: CapacityBlock | Reservation, reservation: AWSHelperFn) -> dict[str, Any]:
@@ -147,12 +133,9 @@ def group(
 
     A capacity error leaves the size asked for as it is, and EC2 Auto Scaling goes on trying.
     """
-    specification = autoscaling.LaunchTemplateSpecification(
-        LaunchTemplateId=Ref(template), Version=GetAtt(template, "LatestVersionNumber")
-    )
     return autoscaling.AutoScalingGroup(
         f"{node.kind}AutoScalingGroup",
-        **given(DependsOn=[each.title for each in ready] or None),
+        **waiting(ready),
         CreationPolicy=CreationPolicy(ResourceSignal=ResourceSignal(Count=least, Timeout=SIGNAL_TIMEOUT)),
         UpdatePolicy=_replace_together(size),
         MinSize=least,
@@ -160,9 +143,9 @@ def group(
         DesiredCapacity=size,
         HealthCheckType="EC2",
         HealthCheckGracePeriod=300,
-        VPCZoneIdentifier=[node.subnet_id],
+        VPCZoneIdentifier=node.subnet_ids,
         Tags=autoscaling.Tags(**{name: (value, True) for name, value in tags(node).items()}),
-        **_launched_from(specification, capacity, instance_type),
+        **_launched_from(instances.latest(template), capacity, instance_type),
     )
 
 
@@ -174,7 +157,7 @@ def _replace_together(size: AWSHelperFn | str) -> UpdatePolicy:
             MaxBatchSize=size,
             PauseTime=SIGNAL_TIMEOUT,
             WaitOnResourceSignals=True,
-            SuspendProcesses=_UNDISTURBED,
+            SuspendProcesses=UNDISTURBED,
         )
     )
 
@@ -187,12 +170,9 @@ def _launched_from(
     if not isinstance(capacity, Spot):
         return {"LaunchTemplate": specification}
     types: list[AWSHelperFn | str] = [instance_type, *capacity.other_types]
-    distribution = autoscaling.InstancesDistribution(
-        OnDemandBaseCapacity=capacity.on_demand_base,
-        OnDemandPercentageAboveBaseCapacity=capacity.on_demand_percentage,
-        SpotAllocationStrategy="price-capacity-optimized",
+    return instances.mixed(
+        specification,
+        base=capacity.on_demand_base,
+        percentage=capacity.on_demand_percentage,
+        Overrides=[autoscaling.LaunchTemplateOverrides(InstanceType=each) for each in types],
     )
-    overrides = [autoscaling.LaunchTemplateOverrides(InstanceType=each) for each in types]
-    source = autoscaling.LaunchTemplate(LaunchTemplateSpecification=specification, Overrides=overrides)
-    policy = autoscaling.MixedInstancesPolicy(InstancesDistribution=distribution, LaunchTemplate=source)
-    return {"MixedInstancesPolicy": policy, "CapacityRebalance": True}

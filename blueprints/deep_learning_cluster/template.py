@@ -23,7 +23,8 @@ from troposphere import (
     logs,
 )
 
-from ..blocks import functions, roles
+from ..blocks import functions, instances, roles
+from ..blocks.network import SUBNETS_IN_VPC, Network
 from ..blocks.properties import given
 from ..blocks.user_data import user_data
 from ..core import Blueprint
@@ -130,23 +131,23 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
 
     # Network and access
 
-    def network(self) -> network.Network:
+    def network(self) -> Network:
         """A new network in the zone asked for, or the subnets that exist."""
         if self.environment.network == "new":
             chosen = self.condition("ZoneChosen", Not(Equals(self.availability_zone, "")))
             if self.reserved:
                 named = Not(Equals(self.availability_zone, ""))
                 self.rule("ZoneOfReservation", {"AvailabilityZone must name the reservation's zone.": named})
-            return network.new_network(If(chosen, self.availability_zone, Select(0, GetAZs(""))))
+            return network.one_zone_network(If(chosen, self.availability_zone, Select(0, GetAZs(""))))
         public = self.public_subnet_id if self.public else self.private_subnet_id
-        self.rule("SubnetsInVpc", {"Every subnet must belong to VpcId.": network.SUBNETS_IN_VPC})
+        self.rule("SubnetsInVpc", {"Every subnet must belong to VpcId.": SUBNETS_IN_VPC})
         if self.public:
             self.rule("SubnetsInOneZone", {"Both subnets must be in one zone.": network.SUBNETS_IN_ONE_ZONE})
-        return network.Network(
-            vpc_id=self.vpc_id, public_subnet_id=public, private_subnet_id=self.private_subnet_id
+        return Network(
+            vpc_id=self.vpc_id, public_subnet_ids=[public], private_subnet_ids=[self.private_subnet_id]
         )
 
-    def cluster_group(self, net: network.Network) -> network.ClusterGroup:
+    def cluster_group(self, net: Network) -> network.ClusterGroup:
         """The group of all nodes."""
         exists = self.environment.network == "existing"
         return network.cluster_group(net.vpc_id, proxy=self.environment.proxy, own_resolvers=exists)
@@ -166,7 +167,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         """Whether the master has an address that people connect to."""
         return self.config.access == "ssh"
 
-    def admin_group(self, net: network.Network) -> ec2.SecurityGroup | None:
+    def admin_group(self, net: Network) -> ec2.SecurityGroup | None:
         """Who may connect to the master from outside the cluster, if anybody may."""
         if not self.public and not self.config.ingress:
             return None
@@ -190,20 +191,20 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
 
     # Storage
 
-    def file_system(self, net: network.Network, cluster: network.ClusterGroup) -> storage.FileSystem:
+    def file_system(self, net: Network, cluster: network.ClusterGroup) -> storage.FileSystem:
         """The shared file system that the config chose."""
         choice = self.config.storage
         if isinstance(choice, Efs):
             folder = storage.folder(self.efs_mount_point)
             if choice.file_system == "new":
-                subnet, key = net.private_subnet_id, self.encryption_key
+                subnet, key = net.private_subnet_ids[0], self.encryption_key
                 return storage.new_efs(choice, folder, subnet, cluster.group, key)
             system = self.efs_file_system_id
             return self.existing("efs", system, storage.efs_source(system), folder, cluster)
         if isinstance(choice, FsxLustre):
             folder = storage.folder(self.fsx_mount_point)
             if choice.file_system == "new":
-                size, subnet, key = self.fsx_storage_capacity, net.private_subnet_id, self.encryption_key
+                size, subnet, key = self.fsx_storage_capacity, net.private_subnet_ids[0], self.encryption_key
                 return storage.new_fsx(choice, folder, size, subnet, cluster, key)
             system = self.fsx_file_system_id
             source = storage.fsx_source(system, self.fsx_mount_name)
@@ -220,13 +221,12 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
     # Nodes
 
     def master(
-        self, net: network.Network, shared: Shared, admin: ec2.SecurityGroup | None, address: ec2.EIP | None
+        self, net: Network, shared: Shared, admin: ec2.SecurityGroup | None, address: ec2.EIP | None
     ) -> autoscaling.AutoScalingGroup:
         """A group of one, On-Demand unless capacity is reserved."""
         groups = (shared.group, admin) if admin else (shared.group,)
-        node = nodes.Node(
-            "Master", net.public_subnet_id if self.public else net.private_subnet_id, groups, self.public
-        )
+        subnet_ids = net.public_subnet_ids if self.public else net.private_subnet_ids
+        node = nodes.Node("Master", subnet_ids, groups, self.public)
         ready = (*(net.public_ready if self.public else net.private_ready), *shared.files.ready)
         ready += self.add(self.endpoints(net, shared.group))
         template = self.launch_template(node, shared, address, None)
@@ -237,9 +237,9 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         )
         return self.add(nodes.group(node, template, capacity, self.instance_type, ready, size="1", least="1"))
 
-    def workers(self, net: network.Network, shared: Shared) -> autoscaling.AutoScalingGroup:
+    def workers(self, net: Network, shared: Shared) -> autoscaling.AutoScalingGroup:
         """WorkerCount of them, of which MinWorkers have to be ready."""
-        node = nodes.Node("Worker", net.private_subnet_id, (shared.group,))
+        node = nodes.Node("Worker", net.private_subnet_ids, (shared.group,))
         placement = self.add(self.placement_group()) if self.config.fabric.placement_group else None
         template = self.launch_template(node, shared, None, placement)
         size, least = self.worker_count, self.min_workers
@@ -254,7 +254,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         """Workers close together. The master stays out: one more node in the group is one more to find room for."""
         return ec2.PlacementGroup("WorkerPlacementGroup", Strategy="cluster")
 
-    def endpoints(self, net: network.Network, group: ec2.SecurityGroup) -> tuple[ec2.VPCEndpoint, ...]:
+    def endpoints(self, net: Network, group: ec2.SecurityGroup) -> tuple[ec2.VPCEndpoint, ...]:
         """What a master needs until it has its address: with several interfaces EC2 gives it none of its own."""
         if not self.public or self.environment.network == "existing" or len(self.interfaces_of_type()) == 1:
             return ()
@@ -301,7 +301,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 node,
                 nodes.interfaces(node, self.interfaces_of_type()),
                 profile,
-                nodes.root_volume(self.system.device, self.volume_size, self.encryption_key),
+                instances.root_volume(self.system.device, self.volume_size, self.encryption_key),
                 data,
                 InstanceType=self.instance_type,
                 ImageId=self.image_parameter if self.config.image.source == "latest" else self.image_id,

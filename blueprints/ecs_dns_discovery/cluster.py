@@ -5,49 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from troposphere import AWSHelperFn, AWSObject, Base64, GetAtt, Ref, Sub, autoscaling, ec2, ecs, iam
+from troposphere import AWSHelperFn, AWSObject, Ref, Sub, autoscaling, ec2, ecs
 from troposphere.policies import AutoScalingRollingUpdate, CreationPolicy, ResourceSignal, UpdatePolicy
 
+from ..blocks.instances import UNDISTURBED, latest
+from ..blocks.network import waiting
 from ..blocks.properties import given
-from .network import waiting
 
 TITLE = "AutoScalingGroup"
 # An instance has to fetch the agent and write its first record.
 BOOT_SECONDS, _SIGNAL_TIMEOUT = 600, "PT15M"
-_DEVICE = "/dev/xvda"  # Amazon Linux 2023
-_VOLUME_GIB = 30  # the image's own size
-_UNDISTURBED = ["HealthCheck", "ReplaceUnhealthy", "AZRebalance", "AlarmNotification", "ScheduledActions"]
-
-
-def launch_template(
-    group: ec2.SecurityGroup,
-    profile: iam.InstanceProfile,
-    key: AWSHelperFn | None,
-    user_data: Base64,
-    **more: Any,
-) -> ec2.LaunchTemplate:
-    """An instance: IMDSv2 for itself and not for its containers, an encrypted gp3 volume. `more` has image and type."""
-    disk = ec2.EBSBlockDevice(
-        DeleteOnTermination=True,
-        Encrypted=True,
-        VolumeSize=_VOLUME_GIB,
-        VolumeType="gp3",
-        **given(KmsKeyId=key),
-    )
-    return ec2.LaunchTemplate(
-        "LaunchTemplate",
-        LaunchTemplateData=ec2.LaunchTemplateData(
-            BlockDeviceMappings=[ec2.LaunchTemplateBlockDeviceMapping(DeviceName=_DEVICE, Ebs=disk)],
-            IamInstanceProfile=ec2.IamInstanceProfile(Arn=GetAtt(profile, "Arn")),
-            MetadataOptions=ec2.MetadataOptions(
-                HttpEndpoint="enabled", HttpTokens="required", HttpPutResponseHopLimit=1
-            ),
-            Monitoring=ec2.Monitoring(Enabled=True),
-            SecurityGroupIds=[Ref(group)],
-            UserData=user_data,
-            **more,
-        ),
-    )
+VOLUME_GIB = 30  # the image's own size
 
 
 def group(
@@ -63,7 +31,7 @@ def group(
     rolling: dict[str, Any] = {
         "MinInstancesInService": "0",
         "MaxBatchSize": "1",
-        "SuspendProcesses": _UNDISTURBED,
+        "SuspendProcesses": UNDISTURBED,
     }
     created: dict[str, Any] = {}
     if signals:
@@ -80,9 +48,7 @@ def group(
         MaxSize=most,
         HealthCheckType="EC2",
         HealthCheckGracePeriod=120,
-        LaunchTemplate=autoscaling.LaunchTemplateSpecification(
-            LaunchTemplateId=Ref(template), Version=GetAtt(template, "LatestVersionNumber")
-        ),
+        LaunchTemplate=latest(template),
         VPCZoneIdentifier=subnets,
         Tags=autoscaling.Tags(Name=(Sub("${AWS::StackName}"), True), AmazonECSManaged=("true", True)),
     )

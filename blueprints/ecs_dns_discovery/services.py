@@ -22,8 +22,8 @@ from troposphere import (
 from troposphere import elasticloadbalancingv2 as elb
 
 from ..blocks.acceptance import accept
+from ..blocks.network import waiting
 from ..blocks.properties import given
-from .network import waiting
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 

@@ -10,7 +10,8 @@ from typing import Any
 from troposphere import AWSHelperFn, AWSObject, Base64, GetAtt, Ref, Sub, awslambda, ecr, ecs, logs, route53
 from troposphere import servicediscovery as discovery
 
-from ..blocks import functions, roles
+from ..blocks import functions, instances, roles
+from ..blocks.network import SUBNETS_IN_VPC, Network
 from ..blocks.user_data import user_data
 from ..core import Blueprint
 from . import assets, cluster, images, network, permissions, services, zone
@@ -96,25 +97,23 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
 
     # Network and names
 
-    def network(self) -> network.Network:
+    def network(self) -> Network:
         """A new network over two zones, or the subnets that exist."""
         if self.environment.network == "new":
-            net = network.new_network()
+            net = network.two_zone_network()
             if self.config.flow_logs:
                 group = self.add(self.log_group("FlowLogGroup"))
                 role = self.add(permissions.flow_log_role(group))
                 self.add(network.flow_log(net.vpc_id, group, role))
             return net
-        self.rule("SubnetsInVpc", network.SUBNET_RULES)
-        return network.Network(
+        self.rule("SubnetsInVpc", {"Every subnet must belong to VpcId.": SUBNETS_IN_VPC})
+        return Network(
             vpc_id=self.vpc_id,
             public_subnet_ids=self.public_subnet_ids,
             private_subnet_ids=self.private_subnet_ids,
         )
 
-    def namespace(
-        self, net: network.Network
-    ) -> discovery.PrivateDnsNamespace | discovery.HttpNamespace | None:
+    def namespace(self, net: Network) -> discovery.PrivateDnsNamespace | discovery.HttpNamespace | None:
         """Where Cloud Map or Service Connect keeps what it knows."""
         if isinstance(self.config.discovery, CloudMap):
             return self.add(
@@ -145,7 +144,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
 
     # Agent
 
-    def agent(self, net: network.Network, groups: network.Groups) -> AgentParts | None:
+    def agent(self, net: Network, groups: network.Groups) -> AgentParts | None:
         """The zone, the agent's code and the function that keeps the zone clean, if the agent is chosen."""
         if not isinstance(self.config.discovery, Agent):
             return None
@@ -183,7 +182,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
 
     def capacity(
         self,
-        net: network.Network,
+        net: Network,
         groups: network.Groups,
         home: ecs.Cluster,
         agent: AgentParts | None,
@@ -203,16 +202,17 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
         role = self.add(roles.role("InstanceRole", "ec2", granted))
         profile = self.add(roles.instance_profile("InstanceProfile", role))
         template = self.add(
-            cluster.launch_template(
-                groups.instance,
+            instances.launch_template(
+                "LaunchTemplate",
                 profile,
-                self.encryption_key,
-                self.boot(home, agent),
+                instances.root_volume(instances.AMAZON_LINUX_ROOT, cluster.VOLUME_GIB, self.encryption_key),
+                SecurityGroupIds=[Ref(groups.instance)],
+                UserData=self.boot(home, agent),
                 ImageId=self.image_parameter,
                 InstanceType=self.instance_type,
             )
         )
-        instances = self.add(
+        fleet = self.add(
             cluster.group(
                 template,
                 net.private_subnet_ids,
@@ -222,7 +222,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
                 signals=agent is not None,
             )
         )
-        provider = self.add(cluster.capacity_provider(instances))
+        provider = self.add(cluster.capacity_provider(fleet))
         return self.add(cluster.association(home, provider))
 
     def boot(self, home: ecs.Cluster, agent: AgentParts | None) -> Base64:

@@ -18,9 +18,9 @@ from troposphere import (
     route53,
 )
 
+from ..blocks.network import waiting
 from ..blocks.properties import given
 from . import assets
-from .network import waiting
 
 _TIMEOUT, _PATIENCE = 120, 150  # of the function and of who waits for it, in seconds
 
