@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awacs import autoscaling, kms, s3, sns, ssm, ssmmessages, states
+from awacs import autoscaling, kms, s3, sns, ssm, states
 from awacs.aws import Condition, PolicyDocument, StringEquals, StringLike
 from troposphere import AWSHelperFn, GetAtt, Ref, Sub, iam, stepfunctions
 from troposphere import s3 as buckets
@@ -11,24 +11,7 @@ from troposphere import ssm as documents
 
 from ..blocks import roles
 
-_AGENT = "the agent's actions name no resource; each reaches the caller's own instance alone"
 _LOOKS = "the action has no resource-level permissions, as the Service Authorization Reference says"
-
-
-def agent() -> roles.Grant:
-    """What the agent of Systems Manager needs to take commands.
-
-    Systems Manager User Guide, "Reference: ec2messages, ssmmessages, and other API operations": agents from 3.3.40.0
-    on use ssmmessages alone.
-    """
-    return roles.allow_everywhere(
-        ssm.UpdateInstanceInformation,
-        ssmmessages.CreateControlChannel,
-        ssmmessages.CreateDataChannel,
-        ssmmessages.OpenControlChannel,
-        ssmmessages.OpenDataChannel,
-        because=_AGENT,
-    )
 
 
 def write_backups(bucket: buckets.Bucket, prefix: Ref, key: AWSHelperFn | None) -> list[roles.Grant]:

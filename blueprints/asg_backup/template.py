@@ -190,7 +190,7 @@ class AsgBackup(BackupParameters, Blueprint[BackupConfig]):
         writes = permissions.write_backups(bucket, self.backup_prefix, self.encryption_key)
         if self.config.group == "new":
             rules = self.rules(intake, topic, groups.NEW_MATCHED, groups.HOOK)
-            return Ref(self.new_group([permissions.agent(), *writes], rules))
+            return Ref(self.new_group([roles.session_manager(), *writes], rules))
         name = self.auto_scaling_group_name
         policy = self.add(
             iam.PolicyType(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from awacs import kms, logs, sts
+from awacs import kms, logs, ssm, ssmmessages, sts
 from awacs.aws import Action, Allow, Condition, PolicyDocument, Principal, Statement, StringEquals
 from troposphere import AWSHelperFn, GetAtt, Ref, Sub, iam
 
@@ -115,6 +115,22 @@ def instance_profile(title: str, instance_role: iam.Role) -> iam.InstanceProfile
 def write_logs(group: AWSHelperFn | str) -> Grant:
     """Write to one log group that exists: no CreateLogGroup, so a deleted stack leaves no orphan behind."""
     return allow(logs.CreateLogStream, logs.PutLogEvents, on=group)
+
+
+def session_manager() -> Grant:
+    """What the agent of Systems Manager needs: sessions, and commands to the instance.
+
+    Systems Manager User Guide, "Reference: ec2messages, ssmmessages, and other API operations": agents from 3.3.40.0
+    on use ssmmessages alone.
+    """
+    return allow_everywhere(
+        ssm.UpdateInstanceInformation,
+        ssmmessages.CreateControlChannel,
+        ssmmessages.CreateDataChannel,
+        ssmmessages.OpenControlChannel,
+        ssmmessages.OpenDataChannel,
+        because="the agent's actions name no resource; each reaches the caller's own instance alone",
+    )
 
 
 def decrypt(key: AWSHelperFn | str, via: str) -> Grant:

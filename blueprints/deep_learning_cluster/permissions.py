@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from awacs import cloudformation, dynamodb, ssm, ssmmessages
+from awacs import cloudformation, dynamodb, ssm
 from awacs import ec2 as ec2_actions
 from awacs.aws import Condition, ForAllValuesStringNotEquals, PolicyDocument, StringEquals
 from troposphere import AWSHelperFn, GetAtt, Ref, Sub, ec2, iam, logs
@@ -38,7 +38,7 @@ def node_policy(
         roles.allow(dynamodb.GetItem, dynamodb.Scan, on=GetAtt(table, "Arn")),
         types,
         *([roles.decrypt(key, via="dynamodb")] if key is not None else []),
-        *([_session_manager()] if sessions else []),
+        *([roles.session_manager()] if sessions else []),
     ]
     return iam.ManagedPolicy(
         "NodeManagedPolicy",
@@ -76,14 +76,3 @@ def _take(address: ec2.EIP) -> roles.Grant:
     ]
     own = Condition(StringEquals({"ec2:ResourceTag/Cluster": Ref("AWS::StackName")}))
     return roles.allow(ec2_actions.AssociateAddress, on=taken, condition=own)
-
-
-def _session_manager() -> roles.Grant:
-    return roles.allow_everywhere(
-        ssm.UpdateInstanceInformation,
-        ssmmessages.CreateControlChannel,
-        ssmmessages.CreateDataChannel,
-        ssmmessages.OpenControlChannel,
-        ssmmessages.OpenDataChannel,
-        because="Session Manager's agent actions name no resource; each reaches the caller's own instance alone",
-    )

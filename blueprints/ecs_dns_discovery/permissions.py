@@ -14,8 +14,6 @@ from awacs import (
     logs,
     route53,
     secretsmanager,
-    ssm,
-    ssmmessages,
 )
 from awacs.aws import (
     ArnEquals,
@@ -61,18 +59,6 @@ def join(cluster: Ref, arn: AWSHelperFn) -> list[roles.Grant]:
             because=f"{_LOOKS}; it tells an address that depends on the region alone",
         ),
     ]
-
-
-def session_manager() -> roles.Grant:
-    """Shells by Session Manager."""
-    return roles.allow_everywhere(
-        ssm.UpdateInstanceInformation,
-        ssmmessages.CreateControlChannel,
-        ssmmessages.CreateDataChannel,
-        ssmmessages.OpenControlChannel,
-        ssmmessages.OpenDataChannel,
-        because="Session Manager's agent actions name no resource; each reaches the caller's own instance alone",
-    )
 
 
 def fetch(layer: AWSHelperFn) -> roles.Grant:

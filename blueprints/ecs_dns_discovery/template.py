@@ -190,7 +190,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
         """The instances, counted by the cluster."""
         granted = permissions.join(Ref(home), GetAtt(home, "Arn"))
         if self.config.sessions:
-            granted.append(permissions.session_manager())
+            granted.append(roles.session_manager())
         ready: tuple[AWSObject, ...] = (*net.private_ready, *groups.rules)
         if agent is not None:
             granted += permissions.boot(Ref(agent.layer))

@@ -17,6 +17,12 @@ class Account:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: dict[tuple[str, ...], Any] = {}
+        self._before: dict[str, dict[str, str]] = {}
+
+    def remember(self) -> None:
+        """Keep in mind which tags EC2 has now: moto takes some from an instance that ends, AWS none."""
+        for each in self._client("ec2").describe_tags()["Tags"]:
+            self._before.setdefault(each["ResourceId"], {})[each["Key"]] = each["Value"]
 
     def ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """The answer to an operation; empty where the service refuses, as for what does not exist.
@@ -53,7 +59,7 @@ class Account:
 
     def _of_ec2(self, name: str) -> dict[str, str]:
         found = self.ask("ec2", "describe_tags", Filters=[{"Name": "resource-id", "Values": [name]}])
-        return {each["Key"]: each["Value"] for each in found["Tags"]}
+        return self._before.get(name, {}) | {each["Key"]: each["Value"] for each in found["Tags"]}
 
     def partition_key(self, table: str) -> str:
         """The attribute by which a table is divided. Raises NotJudgedError where there is no such table."""

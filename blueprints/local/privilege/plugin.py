@@ -12,7 +12,7 @@ The module's tests together have to use each grant of each stack; a test that fa
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -31,10 +31,14 @@ class Privileges:
 
     @contextmanager
     def watch(
-        self, aws: Aws, stack: Stack, principals: Mapping[str, str] | None = None
+        self,
+        aws: Aws,
+        stack: Stack,
+        principals: Mapping[str, str] | None = None,
+        besides: Collection[str] = (),
     ) -> Generator[Watched]:
         """See `watch.watch`."""
-        with watch(aws, stack, principals) as watched:
+        with watch(aws, stack, principals, besides) as watched:
             self.watched.append(watched)
             yield watched
 

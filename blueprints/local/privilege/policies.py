@@ -88,14 +88,18 @@ def decide(role: Role, request: Request) -> tuple[list[tuple[Statement, str, str
 
 
 def roles(stack: Stack) -> dict[str, Role]:
-    """The roles of a stack that exists, by logical id; and managed policies that no role of it has, each as a role.
+    """The roles of a stack that exists, by logical id; and policies that no role of it has, each as a role.
 
     Such a policy is for a role of somebody else's, that of instances in an existing group. Raises BlueprintError for a
     policy that is not in the template, and for NotAction and NotResource.
     """
     found = {name: _role(stack, name) for name in stack.resources("AWS::IAM::Role")}
     attached = {each.place.split(".")[0] for role in found.values() for each in role.statements}
-    alone = [each for each in stack.resources("AWS::IAM::ManagedPolicy") if each not in attached]
+    alone = [
+        each
+        for each in stack.resources("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
+        if each not in attached
+    ]
     return found | {name: _policy(stack, name) for name in alone}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,6 +37,9 @@ class Recorded:
     failures: tuple[Failure, ...] = ()
     attributes: frozenset[str] = frozenset()
     """What GetAtt gives for the stack's resources: a pattern that is one of these is AWS's own, not the author's."""
+    generated: frozenset[str] = frozenset()
+    """Names that CloudFormation gives, with `*` for the end that it draws: no template can say more of such a name
+    in front of the resource."""
 
 
 @dataclass
@@ -72,7 +76,7 @@ def judge(roles: Mapping[str, Role], recorded: Recorded) -> Verdict:
             failure
             for each in role.statements
             if each.allows
-            for failure in (*seen.unused(each), *seen.wide(each, recorded.attributes))
+            for failure in (*seen.unused(each), *seen.wide(each, recorded))
         ]
     verdict.failures = sorted(set(verdict.failures))
     return verdict
@@ -112,23 +116,24 @@ class _Seen:
             if action not in {action for _, action, _ in idle}:
                 yield Failure("reason without need", statement.place, f"{action} was used")
 
-    def wide(self, statement: Statement, attributes: frozenset[str]) -> Iterator[Failure]:
+    def wide(self, statement: Statement, recorded: Recorded) -> Iterator[Failure]:
         """Patterns that mean more than was asked for."""
         for action in statement.actions:
             if "*" in action or "?" in action:
                 yield Failure("wider than used", statement.place, f"{action}: name the actions")
         for resource in statement.resources:
-            why = None if resource in attributes else self._needless(statement, resource)
+            why = None if resource in recorded.attributes else self._needless(statement, resource, recorded)
             if why and resource not in statement.wider:
                 yield Failure("wider than used", statement.place, f"{resource}: {why}")
             if resource in statement.wider and not why:
                 yield Failure("reason without need", statement.place, f"{resource} is no wider than used")
 
-    def _needless(self, statement: Statement, resource: str) -> str | None:
+    def _needless(self, statement: Statement, resource: str, recorded: Recorded) -> str | None:
         """Why a resource means more than was asked for; "*" is right for an action that can name nothing."""
         witnesses = self._witnesses.get((statement.place, resource), [])
         if resource != "*":
-            return patterns.needless([texts for _, texts in witnesses])
+            drawn = re.split("[:/]", resource)[-1] in recorded.generated
+            return patterns.needless([texts[: len(texts) - drawn] for _, texts in witnesses])
         named = [text for action, (text,) in witnesses if text != "*" and action not in statement.everywhere]
         return f"{named[0]} was named" if named else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -52,17 +52,21 @@ class Watched:
 
 
 @contextmanager
-def watch(aws: Aws, stack: Stack, principals: Mapping[str, str] | None = None) -> Generator[Watched]:
+def watch(
+    aws: Aws, stack: Stack, principals: Mapping[str, str] | None = None, besides: Collection[str] = ()
+) -> Generator[Watched]:
     """Watch the roles of a stack that is deployed to `aws`, which has to be there until the watch ends.
 
     Calls of a function are known by its role's name. `principals` gives the role's logical id for calls that are signed
-    with another name: `{"node-1": "NodeRole"}` for a host with `aws.environment("node-1")`. A reset of the server in
-    between loses the calls before it.
+    with another name: `{"node-1": "NodeRole"}` for a host with `aws.environment("node-1")`. `besides` are names that
+    another stack's watch judges. A reset of the server in between loses the calls before it.
     """
-    watched, begun = Watched(stack), len(aws.calls())
+    watched, account = Watched(stack), Account(aws.client)
+    account.remember()
+    begun = len(aws.calls())
     yield watched
-    calls = aws.calls()[begun:]
-    watched.recorded = _Recorder(stack, watched.roles, Account(aws.client)).record(calls, principals or {})
+    calls = [each for each in aws.calls()[begun:] if each.principal not in besides]
+    watched.recorded = _Recorder(stack, watched.roles, account).record(calls, principals or {})
 
 
 def recorded(stack: Stack, calls: list[CallRecord], account: Account) -> Watched:
@@ -93,7 +97,10 @@ class _Recorder:
             for value in each.attributes.values()
             if isinstance(value, str)
         }
-        return Recorded(dict(self._requests), tuple(sorted(self._failures)), frozenset(attributes))
+        generated = {f"{self._stack.place.stack_name}-{name}-*" for name in self._stack.physical}
+        return Recorded(
+            dict(self._requests), tuple(sorted(self._failures)), frozenset(attributes), frozenset(generated)
+        )
 
     def _call(self, call: CallRecord, role: Role) -> None:
         asked = Asked(call, self._stack.place, self._account)

@@ -260,3 +260,31 @@ def test_the_table_shows_grants_with_uses_and_failures() -> None:
         f"0  Role.Own.1  dynamodb:PutItem  {TABLE}",
         f"! never used: Role.Own.1: dynamodb:PutItem on {TABLE}",
     ]
+
+
+def test_a_name_that_cloudformation_ends_by_itself_needs_no_second_use_and_nothing_beside_it() -> None:
+    """The name of what is made after its policy; `stack-Table-…` is how the stack's Table may be called."""
+    queue = "arn:aws:sqs:us-east-1:123456789012:stack-Table"
+    send = called("sqs:SendMessage", QueueUrl="http://sqs/123456789012/stack-Table-ABC")
+    watched = judged(stack_of(statement("sqs:SendMessage", f"{queue}-*")), send)
+    assert failures(watched) == []
+    assert watched.survivors() == []
+    for wider, alone in ((f"{queue}*", "-ABC"), (f"{queue.replace('us-east-1', '*')}-*", "us-east-1")):
+        assert failures(judged(stack_of(statement("sqs:SendMessage", wider)), send)) == [
+            f"wider than used: Role.Own.0: {wider}: it has matched {alone!r} alone"
+        ]
+
+
+def test_a_policy_for_somebody_elses_role_is_judged_as_a_role() -> None:
+    stack = stack_of(READ)
+    policy = {
+        "PolicyName": "Lent",
+        "Roles": ["theirs"],
+        "PolicyDocument": {"Statement": [statement("dynamodb:PutItem", TABLE)]},
+    }
+    stack.resolver.template["Resources"]["Lent"] = {"Type": "AWS::IAM::Policy", "Properties": policy}
+    stack.physical["Lent"] = Physical("stack-Lent", {})
+    assert failures(judged(stack, GET)) == [f"never used: Lent.0: dynamodb:PutItem on {TABLE}"]
+    assert (
+        failures(judged(stack, GET, called("dynamodb:PutItem", "stack-Lent", TableName="stack-Table"))) == []
+    )

@@ -12,14 +12,18 @@ import os
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self, cast
 from unittest import mock
 
 from moto.core.config import default_user_config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk,
+    state_task_service_sfn,
+    state_task_service_sns,
+)
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from werkzeug.serving import BaseWSGIServer, make_server
 
@@ -108,13 +112,14 @@ class _Quiet(MotoRequestHandler):
 
 
 class Interpreted(Aws):
-    """See above. It is to be used within `clock.held()` and `capitals()`."""
+    """See above. Its state machines do as AWS's while it is entered."""
 
     def __init__(self, *addresses: str) -> None:
         with mock.patch("blueprints.local.aws.Process", Threads):
             super().__init__(addresses=addresses)
         self.reset()  # moto keeps one state a process
         self.clock = Clock()
+        self._mended = ExitStack()
         self.lifecycle = Lifecycle(self.clock, self.region)
         self.commands = RunCommand(lambda name: self._content(name))
         threads = cast("Threads", cast("object", self._process))
@@ -124,10 +129,29 @@ class Interpreted(Aws):
         operations["events:TestEventPattern"] = _event_pattern
 
     def __enter__(self) -> Self:
+        for each in (self.clock.held(), _capitals(), self._signed()):
+            self._mended.enter_context(each)
         return self
 
+    def __exit__(self, *_: object) -> None:
+        self._mended.close()
+        self.stop()
+
+    @contextmanager
+    def _signed(self) -> Generator[None]:
+        """A state machine calls with the credentials of its role; moto's all with the same, which are nobody's."""
+
+        def client(region: str, service: str, state_credentials: Any) -> Any:
+            role = state_credentials.role_arn.rpartition("/")[2]
+            return self.client(service, role, parameter_validation=False, retries={"total_max_attempts": 1})
+
+        with ExitStack() as patches:
+            for each in (state_task_service_aws_sdk, state_task_service_sfn, state_task_service_sns):
+                patches.enter_context(mock.patch.object(each, "boto_client_for", client))
+            yield
+
     def _content(self, name: str) -> dict[str, Any]:
-        return json.loads(self.client("ssm", "agent").get_document(Name=name)["Content"])
+        return json.loads(self.client("ssm").get_document(Name=name)["Content"])
 
 
 _EVENT_FIELDS = ("id", "account", "source", "time", "region", "resources", "detail-type")
@@ -149,7 +173,7 @@ def _event_pattern(_: Any, given: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def capitals() -> Generator[None]:
+def _capitals() -> Generator[None]:
     """Step Functions names parameters of `states:startExecution` in capitals; its own API, as moto calls it, not."""
     service = state_task_service_sfn.StateTaskServiceSfn
     normalise: Any = vars(service)["_normalise_parameters"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,7 +169,8 @@ def systems_of(aws: Interpreted) -> Systems:
     def system(**config: Any) -> System:
         key = json.dumps(config, sort_keys=True)
         if key not in made:
-            made[key] = _deployed(aws, f"backups-{len(made)}", {"group": "new", "timing": SHORT, **config})
+            given = {"group": "new", "timing": SHORT, **config}
+            made[key] = deployed(aws, f"backups-{len(made)}", AsgBackup(BackupConfig.model_validate(given)))
         aws.faults.clear()
         aws.clock.pace = 0
         aws.commands.unknown_looks = 0
@@ -179,12 +180,17 @@ def systems_of(aws: Interpreted) -> Systems:
     return system
 
 
-def _deployed(aws: Interpreted, name: str, given: dict[str, Any]) -> System:
-    config = BackupConfig.model_validate(given)
-    stack = Stack(AsgBackup(config).render(), subnets(aws), Place(name), fetch=IMAGES)
+def deployed(
+    aws: Interpreted, name: str, blueprint: AsgBackup, parameters: Mapping[str, str] | None = None
+) -> System:
+    """A variant of the template as a stack of this name; its group is its own, or the one that a parameter names."""
+    given = parameters or subnets(aws)
+    stack = Stack(blueprint.render(), given, Place(name), fetch=IMAGES)
     done = deploy(stack, aws)
+    own = done.created.get("AutoScalingGroup")
+    # It refuses whatever does not come over TLS, and nothing here does; moto obeys it without reading its condition.
     aws.client("s3").delete_bucket_policy(Bucket=done.created["Bucket"].ref)
     queue = aws.client("sqs").create_queue(QueueName=name)["QueueUrl"]
     arn = f"arn:aws:sqs:{aws.region}:{aws.account}:{name}"
     aws.client("sns").subscribe(TopicArn=done.created["Topic"].ref, Protocol="sqs", Endpoint=arn)
-    return System(aws, stack, config, done.created["AutoScalingGroup"].ref, queue)
+    return System(aws, stack, blueprint.config, own.ref if own else given["AutoScalingGroupName"], queue)

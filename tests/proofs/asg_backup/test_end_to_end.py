@@ -10,7 +10,7 @@ from typing import Any
 from blueprints.local.hosts import Network
 
 from .instance import Instance, ended, launch
-from .interpreted import Interpreted, capitals
+from .interpreted import Interpreted
 from .orchestration import SEND, SHORT, System, systems_of
 from .run_command import State
 
@@ -39,7 +39,7 @@ def test_from_the_event_to_the_bucket_although_the_first_attempt_is_killed(
     network: Network, cli: Path
 ) -> None:
     """The state machine's command runs on an instance, and the agent loses it once."""
-    with Interpreted(network.gateway) as aws, aws.clock.held(), capitals():
+    with Interpreted(network.gateway) as aws:
         backed_up(systems_of(aws)(timing=SHORT | {"deadline_minutes": 10, "poll_seconds": 5}), network, cli)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .interpreted import Interpreted, capitals
+from .interpreted import Interpreted
 from .orchestration import BEAT, COMPLETE, SEND, Scripted, System, Systems, systems_of
 from .run_command import State
 
@@ -15,7 +15,7 @@ from .run_command import State
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Interpreted]:
     """The emulated AWS of this module."""
-    with Interpreted() as made, made.clock.held(), capitals():
+    with Interpreted() as made:
         yield made
 
 
@@ -30,7 +30,7 @@ def test_a_task_that_succeeds(systems: Systems) -> None:
     report = '{"outcome": "complete"}'
     action, agent, status = system.run(State("Pending"), State("InProgress"), State("Success", 0, report))
     assert (status, action.result, system.completed()) == ("SUCCEEDED", "CONTINUE", ["CONTINUE"])
-    made = [each.operation for each in system.calls() if each.principal == "ak"]
+    made = [each.operation for each in system.calls() if each.principal == system.ref("StateMachineRole")]
     assert [each for each in made if each != "Publish"][-6:] == [
         "RecordLifecycleActionHeartbeat",
         "SendCommand",

@@ -14,7 +14,7 @@ from tests.asg_backup import originals
 
 from .conftest import Launch, System
 from .instance import INSTANCE, Instance, ended
-from .interpreted import Interpreted, capitals
+from .interpreted import Interpreted
 from .lifecycle import Action
 from .orchestration import Scripted, systems_of
 from .orchestration import System as Orchestration
@@ -73,7 +73,7 @@ class Original(Ours):
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Interpreted]:
-    with Interpreted() as made, made.clock.held(), capitals():
+    with Interpreted() as made:
         yield made
 
 
