@@ -96,7 +96,9 @@ def _measured(found: Environments, rounds: int) -> Iterator[str]:
     linters = _linters_loaded()
     say("a stack on this machine")
     stack = tables.Local(**json.loads(run([sys.executable, "-m", "benchmarks.local_stack"], cwd=ROOT)))
-    yield from ("", "## Targets", "", *tables.targets(series, marginal, stack, linters))
+    say("backups of an instance")
+    backups = _backups()
+    yield from ("", "## Targets", "", *tables.targets(series, marginal, stack, backups, linters))
     yield from ("", "## Whole processes", "", *tables.processes(series, commands.RENDER))
     yield from (
         "",
@@ -105,6 +107,7 @@ def _measured(found: Environments, rounds: int) -> Iterator[str]:
         *tables.marginal(marginal),
     )
     yield from ("", "## `blueprints local`, beside a bare `http.server`", "", *tables.local(stack))
+    yield from ("", "## The script of `asg_backup`, beside three commands", "", *tables.backups(backups))
 
 
 def _marginal() -> tables.Marginal:
@@ -116,6 +119,15 @@ def _marginal() -> tables.Marginal:
         for kind in rows
     }
     return tables.Marginal(rows, memory, once, _MANY)
+
+
+def _backups() -> list[tables.Backup]:
+    """What `backup.py` found; nothing where nobody may make namespaces."""
+    done = attempt([sys.executable, "-m", "benchmarks.backup"], OWN, ROOT)
+    if done.returncode:
+        say(f"backups: {done.stderr.strip().splitlines()[-1]}")
+        return []
+    return [tables.Backup(**each) for each in json.loads(done.stdout)]
 
 
 def _linters_loaded() -> list[str] | None:

@@ -41,6 +41,17 @@ class Local:
 
 
 @dataclass(frozen=True)
+class Backup:
+    """What `backup.py` found for so many MiB: throughput as a ratio, and what the script and the commands took."""
+
+    mib: int
+    ratio: float
+    worst: float
+    script: Mapping[str, float]
+    commands: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Target:
     """A sentence of what should hold, the bound and what was measured; None where it could not be."""
 
@@ -124,12 +135,45 @@ def local(found: Local) -> Iterator[str]:
     yield f"From start to first answer: {', '.join(f'{each:.1f} s' for each in found.starts)}."
 
 
+def backups(found: Sequence[Backup]) -> Iterator[str]:
+    """Each size, by who backed it up."""
+    yield from table(
+        ["what", "MiB", "MiB/s", "seconds", "CPU seconds", "peak MB", "throughput, ratio (worst)"],
+        [
+            (
+                name,
+                str(each.mib),
+                f"{used['rate']:.0f}",
+                f"{used['wall_s']:.1f}",
+                f"{used['cpu_s']:.1f}",
+                f"{used['peak_mb']:.0f}",
+                told,
+            )
+            for each in found
+            for name, used, told in (
+                ("the script", each.script, f"{each.ratio:.2f} ({each.worst:.2f})"),
+                ("`tar`, `gzip`, `aws s3 cp -`", each.commands, ""),
+            )
+        ],
+    )
+
+
 def targets(
-    series: Sequence[Series], found: Marginal, stack: Local, linters: Sequence[str] | None
+    series: Sequence[Series],
+    found: Marginal,
+    stack: Local,
+    backed_up: Sequence[Backup],
+    linters: Sequence[str] | None,
 ) -> Iterator[str]:
     """Each target with what was measured beside it."""
     rows = [
-        each.row() for each in [*_process_targets(series), *_marginal_targets(found), *_local_targets(stack)]
+        each.row()
+        for each in [
+            *_process_targets(series),
+            *_marginal_targets(found),
+            *_local_targets(stack),
+            _backup_target(backed_up),
+        ]
     ]
     told = "not measured" if linters is None else ", ".join(linters) or "none"
     verdict = "" if linters is None else "not met" if linters else "met"
@@ -200,6 +244,16 @@ def _local_targets(stack: Local) -> list[Target]:
             stack.local["median"] - stack.bare["median"],
         ),
     ]
+
+
+def _backup_target(found: Sequence[Backup]) -> Target:
+    largest = max(found, key=lambda each: each.mib, default=None)
+    size = f" of {largest.mib} MiB" if largest else ""
+    return Target(
+        f"time of a backup{size}, to `tar | gzip | aws s3 cp -`",
+        1 / 0.9,
+        1 / largest.ratio if largest else None,
+    )
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
