@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import click
 
 from . import __version__
+from .doctor.command import doctor
 from .local.command import local
 from .package.command import package
 
@@ -37,6 +38,7 @@ def cli() -> None:
     """
 
 
+cli.add_command(doctor)
 cli.add_command(local)
 cli.add_command(package)
 

@@ -30,12 +30,21 @@ from blueprints.review.documents import refresh
 ROOT = Path(__file__).parent.parent
 STACKS, TEMPLATES = ROOT / "stacks", ROOT / "templates"
 RUNTIME_FOLDERS = ("functions", "bootstrap", "agent", "image", "documents")
-PACKAGES_THAT_ARE_NOT_BLUEPRINTS = {"core", "blocks", "checks", "review", "deploy", "local", "package"}
+PACKAGES_THAT_ARE_NOT_BLUEPRINTS = {
+    "core",
+    "doctor",
+    "blocks",
+    "checks",
+    "review",
+    "deploy",
+    "local",
+    "package",
+}
 # Names that would keep a second copy of a stack out of an account; a key pair has to have one.
 PHYSICAL_NAMES = re.compile(r"(?!KeyName$)\w+Name")
 NAMES_THAT_ARE_REFERENCES = {
     "AttributeName", "AutoScalingGroupName", "DeviceName", "FromPortName", "GroupName", "InstanceProfileName",
-    "PolicyName", "RoleName", "ServiceName", "StageName", "LaunchTemplateName",
+    "PolicyName", "RoleName", "ServiceName", "StageName", "LaunchTemplateName", "LogGroupName",
 }  # fmt: skip
 
 

@@ -61,8 +61,7 @@ def topic_key() -> kms.Key:
         ),
         Metadata={
             "AllowedEverywhere": [
-                {"Actions": [each.JSONrepr() for each in actions], "Because": because}
-                for actions in ([*_ADMINISTRATION, *_USE], _USE)
+                {"Actions": [each.JSONrepr() for each in [*_ADMINISTRATION, *_USE]], "Because": because}
             ]
         },
     )

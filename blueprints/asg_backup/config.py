@@ -43,6 +43,11 @@ class Timing(Config):
         """Time between two heartbeats: half of what Auto Scaling waits."""
         return self.heartbeat_seconds // 2
 
+    @property
+    def spare_seconds(self) -> int:
+        """What may pass between two heartbeats beside the looks, with as much left for calls that take long."""
+        return self.pulse_seconds // 2
+
     @model_validator(mode="after")
     def _looks_in_time(self) -> Timing:
         if self.poll_seconds > self.pulse_seconds:

@@ -35,7 +35,7 @@ def intake(config: BackupConfig) -> State:
             ],
         ),
         "Duplicate": {"Type": "Succeed"},
-        "NotStarted": s.failed("NotStarted", "The state machine could not be started."),
+        "NotStarted": s.failed("NotStarted", "The backup could not be started."),
         "Unknown": s.failed("UnknownEvent", "The event is no lifecycle action."),
     }
     if config.spot:

@@ -10,6 +10,8 @@ from .states import State, States
 _GRACE = 4
 _DELIVERY_SECONDS = 120
 _UNREACHABLE_SECONDS = 300
+# More tries to complete an action, after one, two, four seconds and so on, a minute together: nothing else is left.
+_COMPLETIONS = 6
 _ENDED = ("Cancelled", "Failed", "TimedOut")
 _GOOD = ("complete", "partial", "skipped")
 _ACTION = {
@@ -25,7 +27,7 @@ def backup(config: BackupConfig) -> State:
     states: States = {
         "Prepare": _prepare(timing),
         "Route": s.choice(_warm_pool(config), "Beat"),
-        **_heartbeat(timing),
+        **_heartbeat(config),
         **_command(timing),
         **_attempts(timing),
         **_outcomes(config),
@@ -45,8 +47,7 @@ def _prepare(timing: Timing) -> State:
             "detail.$": "$.detail",
             "left": {"looks": timing.looks, "attempts": timing.attempts, "pulse": 0},
             "command": {"Id": ""},
-            "answer": {"Status": "", "Details": "", "Code": -1, "Output": "", "Errors": ""},
-            "error": {"Error": "", "Cause": ""},
+            "answer": {"Output": "", "Errors": ""},
             "hook": {"State": "not asked"},
         },
         "Next": "Route",
@@ -63,12 +64,17 @@ def _warm_pool(config: BackupConfig) -> list[State]:
     return [s.when({"And": [s.is_present(path), s.is_text(path, "WarmPool")]}, "Skipped")]
 
 
-def _heartbeat(timing: Timing) -> States:
+def _heartbeat(config: BackupConfig) -> States:
     """A heartbeat, and what to do when it is refused: an instance that waits no longer needs nothing any more.
 
     Where nobody says whether it waits, the machine goes on as if it did.
     """
+    timing = config.timing
     every = max(1, timing.pulse_seconds // timing.poll_seconds)
+    parked, ended = (
+        [s.when(s.is_present("$.parked"), following)] if config.on_failure == "park" else []
+        for following in ("ParkedWait", "Complete")
+    )
     return {
         "Beat": s.task(
             "aws-sdk:autoscaling:recordLifecycleActionHeartbeat",
@@ -77,24 +83,18 @@ def _heartbeat(timing: Timing) -> States:
             catch=[s.catch("Look", keep="$.error")],
         ),
         "Beaten": {"Type": "Pass", "Result": every, "ResultPath": "$.left.pulse", "Next": "Sent"},
-        "Sent": s.choice([s.when(s.is_text("$.command.Id", ""), "Send")], "Wait"),
+        "Sent": s.choice([*parked, s.when(s.is_text("$.command.Id", ""), "Send")], "Wait"),
         "Look": s.task(
             "aws-sdk:autoscaling:describeAutoScalingInstances",
             {"InstanceIds.$": "States.Array($.detail.EC2InstanceId)"},
             "StillWaiting",
             keep="$.look",
-            select={
-                name: f"States.ArrayContains($.AutoScalingInstances[*].LifecycleState, '{state}')"
-                for name, state in (("Plain.$", "Terminating:Wait"), ("Warmed.$", "Warmed:Terminating:Wait"))
-            },
+            select={"States.$": "States.JsonToString($.AutoScalingInstances[*].LifecycleState)"},
             catch=[s.catch("Beaten")],
         ),
+        # In a warm pool the state is Warmed:Terminating:Wait.
         "StillWaiting": s.choice(
-            [
-                s.when({"Variable": f"$.look.{name}", "BooleanEquals": True}, "Beaten")
-                for name in ("Plain", "Warmed")
-            ],
-            "Gone",
+            [s.when(s.is_like("$.look.States", "*Terminating:Wait*"), "Beaten"), *ended], "Gone"
         ),
     }
 
@@ -103,13 +103,11 @@ def _command(timing: Timing) -> States:
     """Send the command and follow it to its real end.
 
     Systems Manager User Guide, "Understanding command statuses". GetCommandInvocation may not know a command yet.
+    A heartbeat has gone before; what this takes longer than its looks has to fit into the other half of the time.
     """
-    patient = {
-        "ErrorEquals": ["States.TaskFailed"],
-        "IntervalSeconds": timing.poll_seconds,
-        "MaxAttempts": max(1, min(_UNREACHABLE_SECONDS, timing.pulse_seconds) // timing.poll_seconds),
-        "BackoffRate": 1,
-    }
+    patience = min(_UNREACHABLE_SECONDS, timing.spare_seconds)
+    every = min(timing.poll_seconds, patience)
+    patient = s.AGAIN | {"IntervalSeconds": every, "MaxAttempts": patience // every, "BackoffRate": 1}
     parameters = {
         "Group.$": "States.Array($.detail.AutoScalingGroupName)",
         "Token.$": "States.Array($.detail.LifecycleActionToken)",
@@ -144,8 +142,10 @@ def _command(timing: Timing) -> States:
                 "Output.$": "$.StandardOutputContent",
                 "Errors.$": "$.StandardErrorContent",
             },
-            catch=[s.catch("Tick", keep="$.error")],
+            catch=[s.catch("Unanswered", keep="$.error")],
         ),
+        # Four tries take several seconds more than a look should, so that the next heartbeat is due.
+        "Unanswered": {"Type": "Pass", "Result": 0, "ResultPath": "$.left.pulse", "Next": "Tick"},
         "Judge": s.choice(
             [
                 s.when(
@@ -201,7 +201,7 @@ def _attempts(timing: Timing) -> States:
         ),
         "Pause": {
             "Type": "Wait",
-            "Seconds": min(4 * timing.poll_seconds, timing.pulse_seconds),
+            "Seconds": min(4 * timing.poll_seconds, timing.spare_seconds),
             "Next": "Again",
         },
         "Again": {
@@ -225,7 +225,7 @@ def _outcomes(config: BackupConfig) -> States:
     ended = "States.Format('The command ended as {} with exit code {}.', $.answer.Details, $.answer.Code)"
     failures = {
         "Failed": ("failed", ended),
-        "Overdue": ("deadline", "The task was not done at its deadline and was cancelled."),
+        "Overdue": ("deadline", "Not done at the deadline; cancelled."),
         "Unreachable": ("unreachable", "Systems Manager cannot reach the instance."),
         "NotSent": ("failed", "States.Format('The command was refused: {}', $.error.Cause)"),
     }
@@ -236,7 +236,7 @@ def _outcomes(config: BackupConfig) -> States:
         ),
         "Skipped": _outcome(
             "skipped",
-            "The instance came from the warm pool or goes there.",
+            "On its way to a warm pool or out of it.",
             "CONTINUE",
             "Complete",
         ),
@@ -258,32 +258,22 @@ def _outcome(word: str, why: str, result: str, following: str) -> State:
 
 
 def _park(timing: Timing) -> States:
-    """Keep a failed instance for an operator, who may complete the action at any time: then a heartbeat is refused."""
+    """Keep a failed instance for an operator, who may complete the action at any time: then it waits no longer."""
     pulses = -(-timing.park_minutes * 60 // timing.pulse_seconds)
     return {
         "TellParked": _notify(
             "States.Format('ASG backup parked: {}', $.detail.EC2InstanceId)", "$.outcome", "Parked", "Parked"
         ),
-        "Parked": {"Type": "Pass", "Result": pulses, "ResultPath": "$.left.pulse", "Next": "ParkedBeat"},
-        "ParkedBeat": s.task(
-            "aws-sdk:autoscaling:recordLifecycleActionHeartbeat",
-            dict(_ACTION),
-            "ParkedWait",
-            catch=[s.catch("Complete", keep="$.error")],
-        ),
+        "Parked": {"Type": "Pass", "Result": {"Beats": pulses}, "ResultPath": "$.parked", "Next": "Beat"},
         "ParkedWait": {"Type": "Wait", "Seconds": timing.pulse_seconds, "Next": "ParkedTick"},
         "ParkedTick": {
             "Type": "Pass",
-            "Parameters": {
-                "looks.$": "$.left.looks",
-                "pulse.$": "States.MathAdd($.left.pulse, -1)",
-                "attempts.$": "$.left.attempts",
-            },
-            "ResultPath": "$.left",
+            "Parameters": {"Beats.$": "States.MathAdd($.parked.Beats, -1)"},
+            "ResultPath": "$.parked",
             "Next": "ParkedDue",
         },
         "ParkedDue": s.choice(
-            [s.when({"Variable": "$.left.pulse", "NumericLessThanEquals": 0}, "Complete")], "ParkedBeat"
+            [s.when({"Variable": "$.parked.Beats", "NumericLessThanEquals": 0}, "Complete")], "Beat"
         ),
     }
 
@@ -318,11 +308,12 @@ def _completion() -> States:
             "Report",
             keep="$.hook",
             select={"State": "completed"},
+            retry=[s.AGAIN | {"MaxAttempts": _COMPLETIONS}],
             catch=[s.catch("NotCompleted", keep="$.error")],
         ),
         "NotCompleted": {
             "Type": "Pass",
-            "Result": {"State": "over before"},
+            "Parameters": {"State.$": "States.Format('not completed: {}', $.error.Cause)"},
             "ResultPath": "$.hook",
             "Next": "Report",
         },
@@ -332,9 +323,9 @@ def _completion() -> States:
         "Done": {"Type": "Succeed"},
         "Bad": s.failed(
             "BackupFailed",
-            "The notification says what was not done.",
+            "See the notification.",
         ),
-        "NotNotified": s.failed("NotNotified", "The state Report says what happened."),
+        "NotNotified": s.failed("NotNotified", "See the state Report."),
     }
 
 

@@ -11,7 +11,8 @@ from troposphere import ssm as documents
 
 from ..blocks import roles
 
-_LOOKS = "the action has no resource-level permissions, as the Service Authorization Reference says"
+# Service Authorization Reference, of each service.
+_LOOKS = "the action has no resource-level permissions"
 
 
 def write_backups(bucket: buckets.Bucket, prefix: Ref, key: AWSHelperFn | None) -> list[roles.Grant]:

@@ -98,6 +98,8 @@ def _text(model: Model, value: Any, arm: int) -> str:
         return _text(model, parts[arm], arm)
     if name == "Fn::Join" and len(parts) == 2 and isinstance(parts[1], list):
         return str(parts[0]).join(_text(model, each, arm) for each in _list(parts[1]))
+    if name == "Fn::FindInMap" and isinstance(found := model.mapped(argument), str):
+        return found
     return _value(model, str(argument)) if name == "Ref" else _MARK + _PLACEHOLDER
 
 

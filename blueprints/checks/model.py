@@ -160,6 +160,17 @@ class Model:
         elif name != "AWS::NoValue":
             yield Reference(name)
 
+    def mapped(self, argument: Any) -> Any:
+        """What Fn::FindInMap gives for keys that stand in the template; None where they do not."""
+        found: Any = self.section("Mappings")
+        for key in cast("list[Any]", argument) if isinstance(argument, list) else [None]:
+            found = (
+                cast("Mapping[str, Any]", found).get(key)
+                if isinstance(found, Mapping) and isinstance(key, str)
+                else None
+            )
+        return found
+
     @cached_property
     def edges(self) -> list[Edge]:
         """All references between resources."""

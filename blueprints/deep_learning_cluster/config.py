@@ -127,6 +127,29 @@ class Membership(Config):
     """Seconds between two looks at the registry. A node that is silent for four periods counts as gone."""
 
 
+class Idle(Config):
+    """When nobody uses the GPUs."""
+
+    percent: Annotated[int, Field(ge=1, le=100)] = 5
+    """A GPU is idle below this utilisation."""
+
+    minutes: Annotated[int, Field(ge=15, le=10_080)] = 60
+    """How long the GPUs of all nodes have to be idle."""
+
+
+class Gpus(Config):
+    """What is done about GPUs beside training on them."""
+
+    metrics: bool = False
+    """Put time and memory in use of each node's GPUs into CloudWatch, once in four periods."""
+
+    replace: bool = False
+    """Replace a worker whose driver lists fewer GPUs than its type has: one at a time, and one an hour."""
+
+    idle: Idle | None = None
+    """Scale the workers to zero when all nodes' GPUs idle; what is on their own disks is lost, the master stays."""
+
+
 class ClusterConfig(Config):
     """Choices fixed when the template is rendered."""
 
@@ -153,6 +176,9 @@ class ClusterConfig(Config):
     membership: Membership = Membership()
     """How nodes learn of each other."""
 
+    gpus: Gpus = Gpus()
+    """What is done about GPUs beside training on them."""
+
     ingress: tuple[Ingress, ...] = ()
     """Who else may connect to the master, such as a browser to TensorBoard."""
 
@@ -171,6 +197,8 @@ class ClusterConfig(Config):
             self._fits_other_types(kind, self.capacity.other_types)
         if isinstance(self.capacity, CapacityBlock):
             self._fits_capacity_block(kind)
+        if self.gpus.idle and isinstance(self.capacity, (CapacityBlock, Reservation)):
+            raise ConfigError("gpus.idle", "reserved capacity is paid for in any case; remove it")
         return self
 
     def _fits_other_types(self, kind: GpuType, others: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,21 @@ def interfaces(node: Node, cards: Sequence[Card]) -> list[ec2.NetworkInterfaces]
     ]
 
 
+_INTERFACE = re.compile(r"^( +)- (DeviceIndex: .*\n(?:\1  (?:\w+: ?.*|- .*)\n)+)", re.MULTILINE)
+
+
+def a_line_each(text: str) -> str:
+    """A template's text in YAML, each network interface in a line of its own."""
+
+    def line(found: re.Match[str]) -> str:
+        rows = [row.strip() for row in found[2].splitlines()]
+        groups = ", ".join(row[2:] for row in rows if row.startswith("- "))
+        words = [f"{row} [{groups}]" if row == "Groups:" else row for row in rows if not row.startswith("- ")]
+        return f"{found[1]}- {{{', '.join(words)}}}\n"
+
+    return _INTERFACE.sub(line, text)
+
+
 def launch_template(
     node: Node,
     network_interfaces: list[ec2.NetworkInterfaces],
@@ -83,13 +99,14 @@ def launch_template(
     **more: Any,
 ) -> ec2.LaunchTemplate:
     """A node: IMDSv2 for itself alone, an encrypted gp3 volume, tags on all that belongs to it."""
+    named = {name: value for name, value in tags(node).items() if name != "NodeType"}
     return instances.launch_template(
         f"{node.kind}LaunchTemplate",
         profile,
         volume,
         NetworkInterfaces=network_interfaces,
         TagSpecifications=[
-            ec2.TagSpecifications(ResourceType=kind, Tags=Tags(**tags(node)))
+            ec2.TagSpecifications(ResourceType=kind, Tags=Tags(**named))
             for kind in ("network-interface", "volume")  # the group tags the instance
         ],
         UserData=user_data,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from awacs import cloudformation, dynamodb, ssm
+from awacs import autoscaling, cloudformation, cloudwatch, dynamodb, ssm
 from awacs import ec2 as ec2_actions
-from awacs.aws import Condition, ForAllValuesStringNotEquals, PolicyDocument, StringEquals
+from awacs.aws import Action, Condition, ForAllValuesStringNotEquals, PolicyDocument, StringEquals
 from troposphere import AWSHelperFn, GetAtt, Ref, Sub, ec2, iam, logs
 from troposphere import dynamodb as tables
 
 from ..blocks import roles
+from .agent.capacity import NAMESPACE
+from .config import Gpus
 from .membership import Carriers
 
 _MASTER_SLOT = "1"
@@ -27,44 +27,58 @@ def node_policy(
 ) -> iam.ManagedPolicy:
     """What nodes of both kinds may do: one policy, since their roles are much alike."""
     runtime = [roles.arn("ssm", "parameter", f"${{{each.title}}}") for each in carriers.parts]
-    types = roles.allow_everywhere(
+    described = roles.allow_everywhere(
         ec2_actions.DescribeInstanceTypes,
-        because="Instance types are no resources; a node without a driver asks how many GPUs its type has",
+        autoscaling.DescribeAutoScalingGroups,
+        autoscaling.DescribeScalingActivities,
+        because="types and groups are described without a resource: GPUs of a type, nodes there should be",
+    )
+    metrics = roles.allow_everywhere(
+        cloudwatch.PutMetricData,
+        because="metrics are no resources; a namespace bounds them",
+        condition=Condition(StringEquals({"cloudwatch:namespace": NAMESPACE})),
     )
     granted = [
         roles.allow(cloudformation.SignalResource, on=Ref("AWS::StackId")),
         roles.allow(ssm.GetParameters, on=[roles.arn("ssm", "parameter", key_parameter), *runtime]),
         roles.write_logs(GetAtt(log_group, "Arn")),
         roles.allow(dynamodb.GetItem, dynamodb.Scan, on=GetAtt(table, "Arn")),
-        types,
+        described,
+        metrics,
         *([roles.decrypt(key, via="dynamodb")] if key is not None else []),
         *([roles.session_manager()] if sessions else []),
     ]
     return iam.ManagedPolicy(
         "NodeManagedPolicy",
         PolicyDocument=PolicyDocument(Version="2012-10-17", Statement=[each.statement() for each in granted]),
-        Metadata={"AllowedEverywhere": _reasons(granted)},
+        Metadata=roles.reasons(granted),
     )
 
 
-def node_role(kind: str, policy: iam.ManagedPolicy, table: tables.Table, address: ec2.EIP | None) -> iam.Role:
-    """The role of one kind of node. Workers write no item of the master's slot."""
+def node_role(
+    kind: str, policy: iam.ManagedPolicy, table: tables.Table, address: ec2.EIP | None, gpus: Gpus
+) -> iam.Role:
+    """The role of one kind of node. Workers write no item of the master's slot, which acts for all."""
     others = Condition(ForAllValuesStringNotEquals({"dynamodb:LeadingKeys": [_MASTER_SLOT]}))
     condition = None if kind == "Master" else others
     granted = [roles.allow(dynamodb.UpdateItem, on=GetAtt(table, "Arn"), condition=condition)]
     if address:
         granted.append(_take(address))
+    changes = [autoscaling.SetInstanceHealth] * gpus.replace + [autoscaling.UpdateAutoScalingGroup] * bool(
+        gpus.idle
+    )
+    if kind == "Master" and changes:
+        granted.append(_scale(*changes))
     role = roles.role(f"{kind}Role", "ec2", granted)
     role.ManagedPolicyArns = [Ref(policy)]
     return role
 
 
-def _reasons(granted: Sequence[roles.Grant]) -> list[dict[str, object]]:
-    return [
-        {"Actions": [action.JSONrepr() for action in each.actions], "Because": each.because}
-        for each in granted
-        if each.because
-    ]
+def _scale(*changes: Action) -> roles.Grant:
+    """Change this cluster's own groups; all of them have the tag."""
+    own = Condition(StringEquals({"autoscaling:ResourceTag/Cluster": Ref("AWS::StackName")}))
+    groups = roles.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName", "*")
+    return roles.allow(*changes, on=groups, condition=own)
 
 
 def _take(address: ec2.EIP) -> roles.Grant:

@@ -21,14 +21,15 @@ from ..core import BuildError
 
 HERE = Path(__file__).parent
 PACKED = HERE / "runtime.json"
+_CARE = "agent/care.py"
 PART = 4096  # SSM, "Parameter tiers": characters of a standard parameter, which costs nothing
 
 _UNPACK = """\
 import pathlib, sys
-for name, text in %s.items():
-    path = pathlib.Path(sys.argv[1], name)
+for text in r'''%s'''.split("\\f"):
+    path = pathlib.Path(sys.argv[1], text.partition("\\n")[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text.partition("\\n")[2])
 """
 
 
@@ -38,6 +39,7 @@ class Runtime:
 
     sources: str
     text: str
+    care: bool = False
 
     @property
     def sha256(self) -> str:
@@ -49,9 +51,13 @@ class Runtime:
         return [self.text[start : start + PART] for start in range(0, len(self.text), PART)]
 
 
-def runtime() -> Runtime:
-    """The committed one. Raises BuildError when its sources have changed since."""
-    found = Runtime(**json.loads(PACKED.read_text(encoding="utf-8")))
+def runtime(*, care: bool = False) -> Runtime:
+    """The committed one, with what cares for GPUs or without. Raises BuildError when its sources have changed since."""
+    found = next(
+        each
+        for each in (Runtime(**each) for each in json.loads(PACKED.read_text(encoding="utf-8")))
+        if each.care == care
+    )
     if found.sources != digest():
         raise BuildError(
             f"{PACKED.name} is older than what it packs; run python -m blueprints.deep_learning_cluster.runtime"
@@ -70,25 +76,30 @@ def digest() -> str:
 def sources() -> Iterator[tuple[str, Path]]:
     """What is packed: its path below /opt/deeplearning/lib, and the file it comes from."""
     yield "phases.sh", HERE / "bootstrap" / "phases.sh"
+    for name in ("check.sh", "scratch.sh"):
+        yield name, HERE / "bootstrap" / name
     yield "deeplearning-agent.service", HERE / "agent" / "deeplearning-agent.service"
     for path in sorted((HERE / "agent").glob("*.py")):
         yield f"agent/{path.name}", path
 
 
-def pack() -> Runtime:
+def pack(*, care: bool) -> Runtime:
     """Pack the sources: a program that writes them, by xz, in Python's base85 with , and . for braces."""
-    texts = {name: path.read_text(encoding="utf-8") for name, path in sources()}
+    texts = {name: path.read_text(encoding="utf-8") for name, path in sources() if care or name != _CARE}
     plain = {name: bare(text) if name.endswith(".py") else uncommented(text) for name, text in texts.items()}
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 3, "lp": 0, "pb": 0}]
-    packed = lzma.compress((_UNPACK % json.dumps(plain)).encode(), check=lzma.CHECK_NONE, filters=filters)
+    program = _UNPACK % "\f".join(f"{name}\n{text}" for name, text in plain.items())
+    packed = lzma.compress(program.encode(), check=lzma.CHECK_NONE, filters=filters)
     # SSM reads what stands in double braces as a reference.
-    return Runtime(digest(), base64.b85encode(packed).decode().translate({ord("{"): ",", ord("}"): "."}))
+    text = base64.b85encode(packed).decode().translate({ord("{"): ",", ord("}"): "."})
+    return Runtime(digest(), text, care)
 
 
 def bare(source: str) -> str:
     """A module without docstrings, comments and what only a type checker reads; what it does is the same."""
     tree = _Bare().visit(ast.parse(source))
-    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    text = ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+    return re.sub("^(    )+", lambda indent: " " * (len(indent[0]) // 4), text, flags=re.MULTILINE)
 
 
 def uncommented(source: str) -> str:
@@ -97,7 +108,7 @@ def uncommented(source: str) -> str:
 
 
 class _Bare(ast.NodeTransformer):
-    """Takes away docstrings, annotations of functions and of what is in them, and the import that puts them off."""
+    """Takes away docstrings, annotations of functions and of what is in them, and what is imported for them alone."""
 
     def visit_Module(self, node: ast.Module) -> ast.AST:
         future = [
@@ -105,6 +116,14 @@ class _Bare(ast.NodeTransformer):
         ]
         node.body = [each for each in node.body if each not in future]
         return self._undocumented(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        node.names = [each for each in node.names if each.name != "TYPE_CHECKING"]
+        return node if node.names else None
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if types else self.generic_visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return self._undocumented(node)
@@ -130,4 +149,6 @@ def _plain(statement: ast.stmt) -> ast.stmt:
 
 
 if __name__ == "__main__":
-    PACKED.write_text(json.dumps(asdict(pack()), indent=1) + "\n", encoding="utf-8")
+    PACKED.write_text(
+        json.dumps([asdict(pack(care=each)) for each in (False, True)], indent=1) + "\n", encoding="utf-8"
+    )

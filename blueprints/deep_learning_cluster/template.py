@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from troposphere import (
+    Base64,
     Equals,
+    FindInMap,
     GetAtt,
     GetAZs,
     If,
+    Join,
     Not,
     Ref,
     Select,
@@ -26,15 +30,22 @@ from troposphere import (
 from ..blocks import functions, instances, roles
 from ..blocks.network import SUBNETS_IN_VPC, Network
 from ..blocks.properties import given
-from ..blocks.user_data import user_data
+from ..blocks.user_data import Value, user_data
 from ..core import Blueprint
+from ..core.emit import Format
 from . import membership, network, nodes, permissions, storage
 from .config import CapacityBlock, ClusterConfig, Efs, FsxLustre, OnDemand, Reservation
 from .parameters import ClusterParameters
 from .runtime import Runtime, runtime
 
 _SCRIPT = Path(__file__).parent / "bootstrap" / "boot.sh"
+_SAME = ("Boot", "BothKinds", "Script")
+_OF_A_KIND = re.compile(r"export (NODE|ADDRESS)")
 _LOG_RETENTION_DAYS = 30
+_CAPACITY = (
+    'aws dynamodb get-item --region ${AWS::Region} --table-name ${RegistryTable} --key \'{"Slot":{"S":"epoch"}}\''
+    " --query 'Item.[Expected,Joined,Refused,Reason][].*[]' --output text"
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +83,8 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
     # Not in China, where none of the types with a current GPU is offered: the default would have to be another.
     regions = ("us-east-1", "eu-central-1", "us-gov-west-1")
 
+    _same: Sequence[str] = ()
+
     def build(self) -> None:
         net = self.add(self.network())
         cluster = self.add(self.cluster_group(net))
@@ -96,14 +109,30 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             "SSM parameter that holds the cluster's key.",
         )
         self.output("RegistryTableName", Ref(shared.table), "Table in which nodes register.")
+        self.output(
+            "CapacityCommand",
+            Sub(_CAPACITY),
+            "Prints nodes expected, joined and refused, as CloudWatch has them in namespace DeepLearningCluster.",
+        )
         self.output("LogGroupName", Ref(shared.log_group), "Log group with every node's boot log.")
         self.access_outputs(admin, address)
         self.storage_outputs(files)
 
+    def template(self) -> dict[str, Any]:
+        """The template, with what is the same in the user data of both kinds of node in a mapping: it is there once."""
+        made = super().template()
+        last = {name: made.pop(name) for name in ("Resources", "Outputs")}
+        name, first, second = _SAME
+        return {**made, "Mappings": {name: {first: {second: "\n".join(self._same)}}}, **last}
+
+    def render(self, format: Format = "yaml") -> str:  # noqa: A002 - the word of the command line
+        """The template's text, with a line for each network interface: 32 of them fill pages otherwise."""
+        return nodes.a_line_each(super().render(format))
+
     def shared(self, cluster: network.ClusterGroup, files: storage.FileSystem) -> Shared:
         """What master and workers have in common."""
         key, log_group = self.add(self.cluster_key()), self.add(self.log_group())
-        table, packed = self.add(membership.table(self.encryption_key)), runtime()
+        table, packed = self.add(membership.table(self.encryption_key)), runtime(care=bool(self.upkeep()))
         carriers = self.add(membership.carriers(packed))
         policy = permissions.node_policy(
             self.key_parameter(key),
@@ -272,10 +301,11 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self, node: nodes.Node, shared: Shared, address: ec2.EIP | None, placement: ec2.PlacementGroup | None
     ) -> ec2.LaunchTemplate:
         """A node with the role of its kind and the user data that boots it."""
-        role = self.add(permissions.node_role(node.kind, shared.policy, shared.table, address))
+        role = self.add(
+            permissions.node_role(node.kind, shared.policy, shared.table, address, self.config.gpus)
+        )
         profile = self.add(roles.instance_profile(f"{node.kind}InstanceProfile", role))
-        data = user_data(
-            _SCRIPT,
+        data = self.user_data(
             {
                 "STACK_ID": Ref("AWS::StackId"),
                 "NODE_TYPE": node.kind,
@@ -286,6 +316,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 "KEY_PARAMETER": self.key_parameter(shared.key),
                 "TABLE": Ref(shared.table),
                 "PERIOD": str(self.config.membership.period),
+                "UPKEEP": self.upkeep(),
                 "RUNTIME": shared.carriers.names,
                 "RUNTIME_SHA256": shared.runtime.sha256,
                 "BOOT_DEADLINE": str(nodes.BOOT_SECONDS),
@@ -312,6 +343,23 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
                 **self.reservation(),
             )
         )
+
+    def user_data(self, values: Mapping[str, Value]) -> Base64:
+        """User data of the values and the script; the script and what no deployment changes are in the mapping."""
+        joined: Join = user_data(_SCRIPT, values).data["Fn::Base64"]
+        shebang, *exports, body = joined.data["Fn::Join"][1]
+        fixed = [each for each in exports if isinstance(each, str) and not _OF_A_KIND.match(each)]
+        self._same = [*fixed, body]
+        own = [
+            each.data["Fn::Sub"] if isinstance(each, Sub) else each for each in exports if each not in fixed
+        ]
+        return Base64(Join("\n", [shebang, Sub("\n".join(own)), FindInMap(*_SAME)]))
+
+    def upkeep(self) -> str:
+        """What nodes do about their GPUs, as the agent reads it."""
+        gpus = self.config.gpus
+        idle = f"idle:{gpus.idle.percent}:{gpus.idle.minutes}" if gpus.idle else ""
+        return ",".join(filter(None, ["metrics" * gpus.metrics, "replace" * gpus.replace, idle]))
 
     def proxies(self) -> dict[str, Ref | Sub]:
         """The environment's proxy, by the names that programs read; the instance's metadata are not behind it."""

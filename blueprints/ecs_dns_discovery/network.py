@@ -34,7 +34,7 @@ def flow_log(vpc_id: AWSHelperFn, group: logs.LogGroup, role: iam.Role) -> ec2.F
         ResourceType="VPC",
         TrafficType="ALL",
         LogDestinationType="cloud-watch-logs",
-        LogDestination=GetAtt(group, "Arn"),
+        LogGroupName=Ref(group),
         DeliverLogsPermissionArn=GetAtt(role, "Arn"),
     )
 

@@ -74,9 +74,14 @@ def boot(layer: AWSHelperFn) -> list[roles.Grant]:
     ]
 
 
+def know_zone(zone: zones.HostedZone) -> roles.Grant:
+    """See which name a zone has."""
+    return roles.allow(route53.GetHostedZone, on=_arn(zone))
+
+
 def read_zone(zone: zones.HostedZone) -> roles.Grant:
-    """Look at one zone and its records."""
-    return roles.allow(route53.GetHostedZone, route53.ListResourceRecordSets, on=_arn(zone))
+    """Look at the records of one zone."""
+    return roles.allow(route53.ListResourceRecordSets, on=_arn(zone))
 
 
 def write_zone(zone: zones.HostedZone, name: AWSHelperFn, actions: Sequence[str]) -> roles.Grant:
@@ -106,10 +111,14 @@ def _arn(zone: zones.HostedZone) -> Sub:
 
 
 def look_around() -> roles.Grant:
-    """See which instances and tasks there are, of all clusters."""
+    """See which instances and tasks there are, of all clusters.
+
+    ListTasks names a container instance where it is asked for one instance's tasks, and nothing where it is not.
+    """
     return roles.allow_everywhere(
         ec2.DescribeInstances,
         ecs.ListClusters,
+        ecs.ListTasks,
         because=f"{_LOOKS}; what is gone is known by what is left, wherever it is",
     )
 
@@ -117,10 +126,7 @@ def look_around() -> roles.Grant:
 def tasks(*, stop: bool) -> list[roles.Grant]:
     """Look at the tasks of every cluster, and stop those that do not answer."""
     task = roles.arn("ecs", "task", "*")
-    granted = [
-        roles.allow(ecs.ListTasks, on=roles.arn("ecs", "container-instance", "*")),
-        roles.allow(ecs.DescribeTasks, on=task),
-    ]
+    granted = [roles.allow(ecs.DescribeTasks, on=task)]
     if stop:
         granted += [
             roles.allow(ecs.StopTask, on=task),
@@ -142,8 +148,7 @@ def in_vpc() -> list[roles.Grant]:
             ec2.DeleteNetworkInterface,
             ec2.AssignPrivateIpAddresses,
             ec2.UnassignPrivateIpAddresses,
-            on=Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*/*"),
-            wider_because="Lambda makes the interfaces itself, before anything is known that a policy could name",
+            on=Sub("arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}:*"),
         ),
         roles.allow_everywhere(ec2.DescribeNetworkInterfaces, ec2.DescribeSubnets, because=_LOOKS),
     ]
@@ -212,6 +217,7 @@ def flow_log_role(log_group: groups.LogGroup) -> iam.Role:
                 logs.DescribeLogStreams,
                 logs.PutLogEvents,
                 on=GetAtt(log_group, "Arn"),
-            )
+            ),
+            roles.allow_everywhere(logs.DescribeLogGroups, because=_LOOKS),
         ],
     )

@@ -195,6 +195,7 @@ class EcsDnsDiscovery(DiscoveryParameters, Blueprint[DiscoveryConfig]):
         if agent is not None:
             granted += permissions.boot(Ref(agent.layer))
             granted += [
+                permissions.know_zone(agent.zone),
                 permissions.read_zone(agent.zone),
                 permissions.write_zone(agent.zone, self.zone_name, ("UPSERT", "DELETE")),
             ]

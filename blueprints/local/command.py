@@ -83,8 +83,8 @@ def local(
         _refuse([error])
     except ModuleNotFoundError as error:
         _refuse([f"Python package {error.name} is missing; pip install 'compute-blueprints[local]'"])
-    except OSError as error:
-        _refuse([f"port {port}: {error.strerror}; choose another --port"])
+    except OSError as error:  # a port, but also no space or no process
+        _refuse([f"{error.filename}: {error.strerror}" if error.filename else error])
 
 
 def _refuse(lines: Iterable[object]) -> None:
@@ -183,8 +183,11 @@ def _watch(sources: Sources, running: Running, ended: threading.Event) -> None:
 
     from ..core.errors import BlueprintError
 
-    watched = [*sources.watched, sources.template.parent]
-    for _ in watch(*watched, stop_event=ended, rust_timeout=500, yield_on_timeout=False):
+    watched = [*sources.watched, sources.template.parent, *running.code()]
+    turns = watch(*watched, stop_event=ended, rust_timeout=500, yield_on_timeout=True)
+    for turn, changes in enumerate(turns):
+        if turn and not changes:  # the first turn is for what changed before the watch began
+            continue
         if sources.render:
             done = subprocess.run(sources.render, capture_output=True, text=True, check=False)  # noqa: S603 - ourselves
             if done.returncode:
@@ -195,6 +198,9 @@ def _watch(sources: Sources, running: Running, ended: threading.Event) -> None:
         except BlueprintError as error:
             for fault in error.faults:
                 click.echo(str(fault), err=True)
+            continue
+        except OSError as error:  # a folder that is being made anew
+            click.echo(f"{error.filename}: {error.strerror}", err=True)
             continue
         for line in told:
             click.echo(line)

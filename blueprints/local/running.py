@@ -24,7 +24,7 @@ from .http import Answer, Api, Front, apis
 from .http.api import ANY, DEFAULT, Iam, Jwt, Route
 from .issuer import Issuer
 from .specs import KIND, specs
-from .stack import Stack
+from .stack import Asset, Stack
 
 Log = Callable[[str, str], None]
 
@@ -37,7 +37,7 @@ class Running:
 
     `log(name, line)` takes the lines of functions and APIs by their logical ids, from several threads. `port` is that
     of the first API, 0 is any. `aws` is a server that is starting already; it ends with the rest. Raises
-    BlueprintError for a template that cannot run here, OSError for a taken port.
+    BlueprintError for a template that cannot run here, PortError for a taken port.
     """
 
     def __init__(
@@ -146,6 +146,11 @@ class Running:
 
     # Functions
 
+    def code(self) -> list[Path]:
+        """Where the code of functions lies that is not in the template."""
+        found = [self.stack.code(name) for name in self.functions]
+        return [each.path for each in found if isinstance(each, Asset)]
+
     def _start_functions(self) -> None:
         self._specs = specs(self.stack, Path(self._folder.name))
         for name, spec in self._specs.items():
@@ -169,8 +174,9 @@ class Running:
         """
         stack.physical.update(self.stack.physical)
         told: list[str] = []
-        for name, spec in specs(stack, Path(self._folder.name)).items():
-            if name in self.functions and spec != self._specs[name]:
+        known = [name for name in stack.resources(KIND) if name in self.functions]
+        for name, spec in specs(stack, Path(self._folder.name), known).items():
+            if spec != self._specs[name]:
                 self.functions[name].replace(spec)
                 self._specs[name] = spec
                 told.append(f"{name}: reloaded")
@@ -208,5 +214,5 @@ class Running:
 
 
 def _others(stack: Stack) -> dict[str, Any]:
-    """All resources but functions, as written."""
-    return {name: stack.resource(name) for name, kind in stack.resources().items() if kind != KIND}
+    """All resources, as written; of functions that they are there."""
+    return {name: kind if kind == KIND else stack.resource(name) for name, kind in stack.resources().items()}

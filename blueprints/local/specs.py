@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ KIND = "AWS::Lambda::Function"
 _TIMEOUT, _MEMORY = 3, 128
 
 
-def specs(stack: Stack, workshop: Path) -> dict[str, FunctionSpec]:
-    """Every function of a stack by its logical id; `stack.physical` has to know them.
+def specs(stack: Stack, workshop: Path, names: Iterable[str] | None = None) -> dict[str, FunctionSpec]:
+    """Every function of a stack by its logical id, or those of these names; `stack.physical` has to know them.
 
     Code beside the template is packaged into `workshop`, dependencies included. Raises BlueprintError for code that
     cannot be packaged and for runtimes that this machine does not run.
     """
-    return {name: _spec(stack, name, workshop) for name in stack.resources(KIND)}
+    wanted = stack.resources(KIND) if names is None else names
+    return {name: _spec(stack, name, workshop) for name in wanted}
 
 
 def _spec(stack: Stack, name: str, workshop: Path) -> FunctionSpec:

@@ -90,6 +90,8 @@ class Stack(Resolved):
             text = template.read_text(encoding="utf-8")
         except OSError as error:
             raise BlueprintError(Fault(str(template), "", f"cannot be read: {error.strerror}")) from error
+        except UnicodeDecodeError as error:
+            raise BlueprintError(Fault(str(template), "", "is not UTF-8; save it as that")) from error
         given = (values.read(parameters) if parameters else {}) | dict(overrides or {})
         return cls(text, given, place, file=str(template), fetch=fetch)
 

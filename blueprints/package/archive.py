@@ -67,10 +67,13 @@ def key(entries: Iterable[Entry]) -> str:
 
 
 def write(entries: Iterable[Entry], path: Path) -> None:
-    """Write the archive, whole or not at all."""
+    """Write the archive, whole or not at all. Raises BlueprintError for a file that has changed since it was listed."""
     with whole(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for each in sorted(entries):
-            archive.writestr(_header(each), each.read(), zipfile.ZIP_DEFLATED, _LEVEL)
+            content = each.read()
+            if hashlib.sha256(content).hexdigest() != each.sha256:
+                raise BlueprintError(Fault(each.name, "", "changed while it was packaged; package again"))
+            archive.writestr(_header(each), content, zipfile.ZIP_DEFLATED, _LEVEL)
 
 
 @contextmanager

@@ -163,8 +163,9 @@ def test_session_manager_and_everybody_work_through_the_proxy(tmp_path: Path) ->
 
 def exports(environment: Environment | None = None, **config: Any) -> str:
     chosen = ClusterConfig.model_validate({"access": "ssh"} | config)
-    found = DeepLearningCluster(chosen, environment).template()["Resources"]["WorkerLaunchTemplate"]
-    return str(found["Properties"]["LaunchTemplateData"]["UserData"])
+    found = DeepLearningCluster(chosen, environment).template()
+    worker = found["Resources"]["WorkerLaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"]
+    return str(worker) + found["Mappings"]["Boot"]["BothKinds"]["Script"]
 
 
 def test_whoever_logs_in_may_write_to_a_new_file_system() -> None:

@@ -35,6 +35,11 @@ def meaning(text: str) -> str:
         each for each in tree.body if not (isinstance(each, ast.ImportFrom) and each.module == "__future__")
     ]
     tree.body = kept
+    tree.body = [each for each in tree.body if not (isinstance(each, ast.If) and for_types(each))]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            node.names = [each for each in node.names if each.name != "TYPE_CHECKING"]
+    tree.body = [each for each in tree.body if not isinstance(each, ast.ImportFrom) or each.names]
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module))
@@ -54,9 +59,15 @@ def meaning(text: str) -> str:
     return ast.dump(tree)
 
 
-def test_the_committed_runtime_is_of_these_sources(tmp_path: Path) -> None:
-    found = unpacked(tmp_path, runtime.runtime().text)
-    sources = dict(runtime.sources())
+def for_types(node: ast.If) -> bool:
+    """Whether a block is what only a type checker reads."""
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+@pytest.mark.parametrize("care", [False, True])
+def test_the_committed_runtime_is_of_these_sources(tmp_path: Path, care: bool) -> None:
+    found = unpacked(tmp_path, runtime.runtime(care=care).text)
+    sources = {name: path for name, path in runtime.sources() if care or name != "agent/care.py"}
     assert found.keys() == sources.keys()
     for name, path in sources.items():
         if path.suffix == ".py":
@@ -98,7 +109,8 @@ def template(**config: Any) -> dict[str, Any]:
 
 
 def test_parameters_carry_it_once_and_both_kinds_check_it() -> None:
-    resources = template()["Resources"]
+    whole = template()
+    resources = whole["Resources"]
     parts = [each for name, each in sorted(resources.items()) if name.startswith("Runtime")]
     text = "".join(each["Properties"]["Value"] for each in parts)
     assert text == runtime.runtime().text
@@ -106,13 +118,27 @@ def test_parameters_carry_it_once_and_both_kinds_check_it() -> None:
     assert "{{" not in text
     for kind in ("Master", "Worker"):
         data = str(resources[f"{kind}LaunchTemplate"]["Properties"]["LaunchTemplateData"]["UserData"])
-        assert f"RUNTIME_SHA256='{hashlib.sha256(text.encode()).hexdigest()}'" in data
+        assert "{'Fn::FindInMap': ['Boot', 'BothKinds', 'Script']}" in data
+    shared = whole["Mappings"]["Boot"]["BothKinds"]["Script"]
+    assert f"RUNTIME_SHA256='{hashlib.sha256(text.encode()).hexdigest()}'\n" in shared
+
+
+def test_what_cares_for_gpus_is_packed_where_it_is_asked_for() -> None:
+    def text(**config: Any) -> str:
+        resources = template(**config)["Resources"]
+        parts = [each for name, each in sorted(resources.items()) if name.startswith("Runtime")]
+        return "".join(each["Properties"]["Value"] for each in parts)
+
+    assert text() == text(gpus={"metrics": False}) == runtime.runtime().text
+    assert text(gpus={"replace": True}) == runtime.runtime(care=True).text != text()
 
 
 def test_every_variant_is_taken_inline() -> None:
-    """The largest has 32 EFA interfaces on both kinds of node."""
-    sizes = [len(each.render().encode()) for each in variants(DeepLearningCluster)]
-    assert max(sizes) <= INLINE_BODY
+    """The README says which are not: 32 EFA interfaces on both kinds of node, and a proxy on top."""
+    for each in variants(DeepLearningCluster):
+        assert isinstance(each, DeepLearningCluster)
+        crowded = len(each.interfaces_of_type()) == 32 and each.environment.proxy
+        assert len(each.render().encode()) <= INLINE_BODY + 2_000 * crowded, each.config
 
 
 def test_the_largest_type_is_taken_inline_with_all_that_is_common() -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from blueprints.checks.finding import Source
+from blueprints.checks.model import Model
+from blueprints.checks.rules.limits import USER_DATA, longest, user_data
+from blueprints.checks.template import load
 from blueprints.core import Environment
 from blueprints.deep_learning_cluster import ClusterConfig, DeepLearningCluster
 from blueprints.deep_learning_cluster.instance_types import GPU_TYPES
@@ -259,15 +264,26 @@ def test_the_address_goes_to_this_clusters_nodes_alone() -> None:
         assert all(each["PropagateAtLaunch"] for each in tags.values())
 
 
+def test_user_data_is_taken_with_the_longest_values() -> None:
+    """EC2 takes 16,384 bytes. What comes from the mapping is measured here: checks take it for some text."""
+    everything: dict[str, Any] = {"storage": {"kind": "fsx_lustre", "file_system": "existing"}}
+    environment = Environment(network="existing", proxy=True, kms_key=True, permissions_boundary=True)
+    model = Model(Source("cluster.yaml", cluster(environment, **everything, gpus={"idle": {}}).render()))
+    (script,) = model.section("Mappings")["Boot"]["BothKinds"].values()
+    parts = [value for _, value in user_data(model)]
+    assert len(parts) == 2
+    assert max(longest(model, each) for each in parts) + len(script.encode()) <= USER_DATA
+
+
 def test_user_data_gives_up_before_cloudformation_does() -> None:
     assert nodes_of_boot() == ("1500", "PT30M")
 
 
 def nodes_of_boot() -> tuple[str, str]:
-    found = resources()
-    script = str(data(found)["UserData"])
+    found = cluster().template()
+    script = found["Mappings"]["Boot"]["BothKinds"]["Script"]
     deadline = script.partition("BOOT_DEADLINE='")[2].partition("'")[0]
-    return deadline, group(found)["CreationPolicy"]["ResourceSignal"]["Timeout"]
+    return deadline, group(found["Resources"])["CreationPolicy"]["ResourceSignal"]["Timeout"]
 
 
 def test_workers_are_private() -> None:
@@ -276,6 +292,9 @@ def test_workers_are_private() -> None:
 
 def test_nodes_of_each_kind_may_do_only_what_they_do() -> None:
     common = {
+        "autoscaling:DescribeAutoScalingGroups",
+        "autoscaling:DescribeScalingActivities",
+        "cloudwatch:PutMetricData",
         "cloudformation:SignalResource",
         "dynamodb:GetItem",
         "dynamodb:Scan",
@@ -289,11 +308,61 @@ def test_nodes_of_each_kind_may_do_only_what_they_do() -> None:
     assert actions(resources(), "Master") == common | {"ec2:AssociateAddress"}
 
 
+def test_metrics_go_into_this_blueprints_namespace_alone() -> None:
+    (put,) = (
+        each for each in statements(resources(), "Worker") if each["Action"] == ["cloudwatch:PutMetricData"]
+    )
+    assert put["Condition"] == {"StringEquals": {"cloudwatch:namespace": "DeepLearningCluster"}}
+
+
+def test_only_the_master_changes_groups_of_this_cluster_and_only_if_asked() -> None:
+    scaling = {"autoscaling:SetInstanceHealth", "autoscaling:UpdateAutoScalingGroup"}
+    assert not scaling & actions(resources(), "Master")
+    assert actions(resources(gpus={"replace": True}), "Master") & scaling == {"autoscaling:SetInstanceHealth"}
+    found = resources(gpus={"replace": True, "idle": {"minutes": 30}})
+    assert scaling <= actions(found, "Master")
+    assert not scaling & actions(found, "Worker")
+    (change,) = (each for each in statements(found, "Master") if set(each["Action"]) == scaling)
+    assert change["Condition"] == {
+        "StringEquals": {"autoscaling:ResourceTag/Cluster": {"Ref": "AWS::StackName"}}
+    }
+    assert change["Resource"][0]["Fn::Sub"].endswith(":autoScalingGroup:*:autoScalingGroupName/*")
+
+
+def test_nodes_are_told_what_to_do_about_gpus() -> None:
+    def told(**gpus: Any) -> str:
+        script = cluster(gpus=gpus).template()["Mappings"]["Boot"]["BothKinds"]["Script"]
+        return script.partition("export UPKEEP='")[2].partition("'")[0]
+
+    assert told() == ""
+    assert told(metrics=True, replace=True, idle={}) == "metrics,replace,idle:5:60"
+    assert told(idle={"percent": 10, "minutes": 90}) == "idle:10:90"
+
+
+def test_idle_workers_of_reserved_capacity_are_not_given_back() -> None:
+    with pytest.raises(ValidationError, match="paid for in any case"):
+        cluster(capacity={"market": "reservation"}, gpus={"idle": {}})
+
+
+def test_the_outputs_name_the_one_place_that_says_how_many_nodes_there_are() -> None:
+    output = cluster().template()["Outputs"]["CapacityCommand"]
+    assert '--table-name ${RegistryTable} --key \'{"Slot":{"S":"epoch"}}\'' in output["Value"]["Fn::Sub"]
+    assert "as CloudWatch has them in namespace DeepLearningCluster" in output["Description"]
+
+
+def test_each_network_interface_has_a_line_and_the_template_stays_the_same() -> None:
+    blueprint = cluster(instance_type="p5.48xlarge", fabric={"efa": True})
+    text = blueprint.render()
+    assert load(text) == blueprint.template()
+    assert len([line for line in text.splitlines() if line.strip().startswith("- {DeviceIndex: ")]) == 64
+    assert json.loads(blueprint.render("json")) == blueprint.template()
+
+
 def test_the_key_of_no_other_cluster_can_be_read() -> None:
     (read,) = (each for each in statements(resources(), "Worker") if each["Action"] == ["ssm:GetParameters"])
     names = [each["Fn::Sub"].partition(":parameter/")[2] for each in read["Resource"]]
     assert names[0] == "ec2/keypair/${ClusterKeyPair.KeyPairId}"
-    assert names[1:] == ["${Runtime1Parameter}", "${Runtime2Parameter}", "${Runtime3Parameter}"]
+    assert names[1:] == [f"${{Runtime{number}Parameter}}" for number in (1, 2, 3, 4)]
 
 
 def test_a_worker_writes_nothing_of_the_masters_slot() -> None:
@@ -328,7 +397,8 @@ def test_the_registry_is_encrypted_and_ends_with_the_stack() -> None:
 
 
 def test_the_period_is_a_setting_of_at_most_thirty_seconds() -> None:
-    assert "export PERIOD='7'" in str(data(resources(membership={"period": 7}))["UserData"])
+    same = cluster(membership={"period": 7}).template()["Mappings"]["Boot"]["BothKinds"]["Script"]
+    assert "export PERIOD='7'\n" in same
     with pytest.raises(ValidationError):
         cluster(membership={"period": 31})
 

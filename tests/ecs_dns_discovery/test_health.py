@@ -386,3 +386,17 @@ def test_cloudformation_hears_of_a_failure_once(
     }  # fmt: skip
     health.handler(event, None)
     assert [each["Status"] for each in told] == ["FAILED"]
+
+
+def test_cloudformation_hears_of_an_unknown_request_as_a_failure(account: Account) -> None:
+    status, reason = health.emptied({"RequestType": "Rename"}, account.clients["route53"], account.zone)
+    assert (status, "Rename" in reason) == ("FAILED", True)
+
+
+def test_an_answer_that_does_not_arrive_is_sent_again_and_no_other_one(account: Account) -> None:
+    event = {"RequestType": "Create", "ResponseURL": "http://127.0.0.1:9/x?y", "StackId": "s", "RequestId": "r",
+             "LogicalResourceId": "ZoneRecords"}  # fmt: skip
+    slept: list[float] = []
+    answer = health.respond(event, "SUCCESS", "done", slept.append)
+    assert answer["Status"] == "SUCCESS"
+    assert slept == [1, 2, 4, 8]

@@ -194,3 +194,26 @@ def test_dependencies_come_first() -> None:
     for name in listed:
         assert all(listed.index(each) < listed.index(name) for each in found.dependencies(name))
     assert order(Stack.read(EVERYTHING)) == listed
+
+
+def test_policies_without_version_as_sam_writes_them(aws: Aws) -> None:
+    statement = 'Statement: [{Effect: Allow, Action: "s3:GetObject", Resource: "*"}]'
+    trust = (
+        'Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: "sts:AssumeRole"}]'
+    )
+    found = stack(f"""
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {{{trust}}}
+      Policies: [{{PolicyName: read, PolicyDocument: {{{statement}}}}}]
+  Old:
+    Type: AWS::IAM::Policy
+    Properties: {{PolicyName: old, Roles: [!Ref Role], PolicyDocument: {{Version: "2008-10-17", {statement}}}}}
+  Managed:
+    Type: AWS::IAM::ManagedPolicy
+    Properties: {{Roles: [!Ref Role], PolicyDocument: {{{statement}}}}}
+""")
+    done = deploy(found, aws)
+    names = aws.client("iam").list_role_policies(RoleName=ref(done, "Role"))["PolicyNames"]
+    assert sorted(names) == ["old", "read"]

@@ -236,6 +236,14 @@ def test_links_that_lead_astray_and_files_that_are_none_are_refused_together(
     assert f"a symbolic link to {tmp_path}/secret, outside of {code}" in told[3]
 
 
+def test_a_file_that_changes_meanwhile_is_not_packed_under_the_old_name(code: Path, tmp_path: Path) -> None:
+    entries = archive.entries_of(code)
+    (code / "app.py").write_text("def handler(event, context): return 1\n")
+    with pytest.raises(BlueprintError, match=r"app\.py: changed while it was packaged; package again"):
+        archive.write(entries, tmp_path / "code.zip")
+    assert not (tmp_path / "code.zip").exists()
+
+
 def test_a_failure_leaves_no_archive(code: Path, tmp_path: Path) -> None:
     entries = archive.entries_of(code)
     (code / "run.sh").unlink()

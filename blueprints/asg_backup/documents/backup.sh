@@ -5,29 +5,27 @@ set -u
 export LC_ALL=C PATH="$PATH:/usr/local/bin:/snap/bin"
 export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
 
-uptime_seconds() {
-  read -r up _ < /proc/uptime
-  echo "${up%.*}"
-}
+uptime_seconds() { cut -d. -f1 /proc/uptime; }
 
 left() {
   left=$((ENDS - $(uptime_seconds)))
   echo $((left > 1 ? left : 1))
 }
 
-# Runs a command in a group of its own, which ends with this script or after so many seconds.
+# Runs a command in a group of its own, for so many seconds at most.
 supervise() {
-  timeout --kill-after=10 "$@" 8>&- &
+  timeout --kill-after=10 "$@" 7>&- 8>&- &
   child=$!
+  echo "$child" > "$work/child"
   wait "$child"
   status=$?
   child=''
+  : > "$work/child"
   return "$status"
 }
 
 finding() { sed -n "s/^$1 //p" "$work/findings" 2> /dev/null; }
 
-# As elements of a JSON array; quotes were escaped where they were found.
 strings() { finding "$1" | sed 's/.*/"&"/' | paste -sd, -; }
 
 # Standard output may be a file's where a signal arrives; 8 is what it was at first.
@@ -43,17 +41,17 @@ interrupted() {
   fail "interrupted by a signal"
 }
 
+ask() { curl -sSf --noproxy '*' --retry 5 --max-time 10 "$@"; }
+
 metadata() {
-  token=$(curl -sSf --noproxy '*' --retry 5 --max-time 10 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' \
-    http://169.254.169.254/latest/api/token) || return
-  curl -sSf --noproxy '*' --retry 5 --max-time 10 -H "X-aws-ec2-metadata-token: $token" \
-    "http://169.254.169.254/latest/meta-data/$1"
+  token=$(ask -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 300' http://169.254.169.254/latest/api/token) || return
+  ask -H "X-aws-ec2-metadata-token: $token" "http://169.254.169.254/latest/meta-data/$1"
 }
 
-# The skeleton calls nothing; its status is looked at when other calls are done.
+# The skeleton calls nothing; its status is looked at later.
 check_tools() {
   missing=''
-  for tool in aws awk curl flock paste sed sha256sum tar tee timeout; do
+  for tool in aws awk curl flock paste sed setsid sha256sum tar tee timeout; do
     command -v "$tool" > /dev/null || missing="$missing $tool"
   done
   [ -z "$missing" ] || fail "this instance lacks$missing"
@@ -70,21 +68,19 @@ choose_compression() {
   case $COMPRESSION in zstd) suffix=tar.zst ;; *) suffix=tar.gz ;; esac
 }
 
-# Made of the event, so that a second attempt finds what the first one left.
+# Of the event, so that a second attempt finds what the first left.
 choose_key() {
   day=${EVENT_TIME%%T*}
-  [ -n "$day" ] || day=$(date -u +%Y-%m-%d)
+  [ -n "$day" ] || day=$(date -u +%F)
   [ -n "$TOKEN" ] || TOKEN=$(date -u +%H%M%S)
   key=$PREFIX/$GROUP/$(echo "$day" | tr - /)/$instance-$TOKEN.$suffix
 }
 
-# It gets half of the time, where files are to follow.
 run_task() {
   share=$(left)
   [ -z "$INCLUDE" ] || share=$((share / 2 + 1))
-  if [ -z "$TASK" ]; then
-    return
-  elif [ -e "$SEEN.task" ]; then
+  [ -n "$TASK" ] || return 0
+  if [ -e "$SEEN.task" ]; then
     task='done before'
   elif supervise "$share" "$SHELL_NAME" -c "$TASK" >&2 9>&-; then
     task='done'
@@ -94,27 +90,31 @@ run_task() {
   fi
 }
 
-# Version and size of an object that exists, without the permission to read it.
+# Version and size of an object, if there is one.
 version_of() {
-  timeout "$(left)" aws s3api list-object-versions --bucket "$BUCKET" --prefix "$1" --output text 2>> "$work/errors" \
-    --query "Versions[?IsLatest && Key=='$1'].join(' ', [VersionId, to_string(Size)])" | grep ' '
+  found=$(timeout "$(left)" aws s3api list-object-versions --bucket "$BUCKET" --prefix "$1" --output text \
+    --query "Versions[?IsLatest && Key=='$1'].join(' ', [VersionId, to_string(Size)])" 2> "$work/errors") || return
+  echo "$found" | sed -n '/ /p'
 }
 
-# Folders to back up, one a line.
+refused() {
+  sed 's/[^ -~]/?/g; s/["\\]/ /g; s/^/said /' "$work/errors" | tail -n 5 >> "$work/findings"
+  fail "$1"
+}
+
+# Folders to back up, one a line; a link with what it leads to.
 roots() {
   set -f
   IFS=,
   for path in $INCLUDE; do
-    if [ -e "$path" ] || [ -L "$path" ]; then echo ".$path"; else echo "absent $path" >&3; fi
+    real=$path
+    [ ! -L "$path" ] || { echo ".$path"; real=$(readlink -fn "$path" | tr '\n' '?'); }
+    if [ -e "$real" ]; then echo ".$real"; else echo "absent $path" >&3; fi
   done
 }
 
 # An upper bound in bytes; the CLI chooses the size of its parts by it.
-expected_size() {
-  used=$(df -Pk "$@" | awk 'NR > 1 { sum += $3 } END { printf "%.0f", sum }')
-  [ "$used" -lt 50000000 ] || used=$(du -skc "$@" 2> /dev/null | awk 'END { print $1 }')
-  awk -v kib="$used" 'BEGIN { printf "%.0f", kib * 1024 + 10485760 }'
-}
+expected_size() { du -skc "$@" 2> /dev/null | awk 'END { printf "%.0f", $1 * 1024 + 10485760 }'; }
 
 pack() {
   set -f
@@ -129,11 +129,9 @@ pack() {
     --verbose --totals --quoting-style=escape --ignore-failed-read --warning=no-file-ignored "$@"
 }
 
-compress() {
-  if [ "$COMPRESSION" = zstd ]; then zstd -q -T0 -c; else gzip -c; fi
-}
+compress() { if [ "$COMPRESSION" = zstd ]; then zstd -q -T0 -c; else gzip -c; fi; }
 
-# Copies its input, and says on 3 how much it was and of which digest.
+# Copies its input; on 3 are its size and digest.
 measure() {
   {
     { { tee /dev/fd/5 /dev/fd/6; echo "tee $?" >&3; } | sha256sum | sed 's/ .*//; s/^/sha256 /' >&3; } 6>&1 |
@@ -143,7 +141,7 @@ measure() {
 
 upload() { aws s3 cp - "s3://$BUCKET/$key" --expected-size "$expected" --only-show-errors; }
 
-# What the programs say, as findings, once all have ended. Tar names each member, ./ first, and writes what is odd in it as an escape.
+# What the programs say, as findings. Tar names each member, ./ first, with escapes for what is odd in it.
 summarise() {
   awk '
     function quoted(text) { gsub(/[^ -~]/, "?", text); gsub(/\\/, "\\\\", text); gsub(/"/, "\\\"", text); return substr(text, 1, 200) }
@@ -160,19 +158,18 @@ summarise() {
     }
     { said[++count] = $0 }
     END {
-      print "entries " entries + 0 odd; print "changed " changed + 0; print "vanished " vanished + 0
-      print "unreadable " unreadable + 0; print "unpacked " unpacked + 0; print "finished " finished + 0
+      printf "entries %d%s\nchanged %d\nvanished %d\nunreadable %d\n", entries, odd, changed, vanished, unreadable
+      printf "unpacked %s\nfinished %d\n", unpacked ? unpacked : 0, finished
       for (line = count > 5 ? count - 4 : 1; line <= count; line++) print "said " quoted(said[line])
     }'
 }
 
 archive() {
   cd / || return
-  newline='
-'
   {
     set -f
-    IFS=$newline
+    IFS='
+'
     # shellcheck disable=SC2046 # one root a line
     set -- $(roots)
     unset IFS
@@ -195,7 +192,7 @@ judge_archive() {
     0? | 1? | 21) ;;
     *) fail "tar ended with status $(finding tar)" ;;
   esac
-  version=$(version_of "$key")
+  version=$(version_of "$key") || refused "S3 does not say what is there"
   size=${version##* }
   version=${version%% *}
   [ "$size" = "$(finding size)" ] || fail "S3 holds ${size:-no} bytes of $(finding size)"
@@ -208,11 +205,8 @@ describe_archive() {
 {
   "format": 1,
   "outcome": "$outcome",
-  "group": "$GROUP",
-  "instance": "$instance",
-  "token": "$TOKEN",
-  "started": "$started",
-  "finished": "$(date -u +%FT%TZ)",
+  "group": "$GROUP", "instance": "$instance", "token": "$TOKEN",
+  "started": "$started", "finished": "$(date -u +%FT%TZ)",
   "key": "$key",
   "version": "$version",
   "size": $size,
@@ -220,14 +214,9 @@ describe_archive() {
   "compression": "$COMPRESSION",
   "entries": $(finding entries),
   "unpacked": $(finding unpacked),
-  "include": "$INCLUDE",
-  "exclude": "$EXCLUDE",
-  "absent": [$(strings absent)],
-  "changed": $(finding changed),
-  "vanished": $(finding vanished),
-  "unreadable": $(finding unreadable),
-  "examples": [$(strings example)],
-  "task": "$task"
+  "include": "$INCLUDE", "exclude": "$EXCLUDE", "absent": [$(strings absent)],
+  "changed": $(finding changed), "vanished": $(finding vanished), "unreadable": $(finding unreadable),
+  "examples": [$(strings example)], "task": "$task"
 }
 EOF
 }
@@ -237,8 +226,7 @@ publish_manifest() {
   timeout "$(left)" aws s3api put-object --bucket "$BUCKET" --key "$key.json" --body "$work/manifest.json" \
     --content-type application/json --if-none-match '*' > /dev/null 2> "$work/errors" && return
   grep -q PreconditionFailed "$work/errors" && return
-  sed 's/[^ -~]/?/g; s/["\\]/ /g; s/^/said /' "$work/errors" | tail -n 5 >> "$work/findings"
-  fail "the manifest could not be written"
+  refused "the manifest could not be written"
 }
 
 back_up() {
@@ -246,7 +234,8 @@ back_up() {
     sed "s/\"task\": \"[^\"]*\"/\"task\": \"$task\"/" "$SEEN.json"
     return
   fi
-  if [ -n "$(version_of "$key.json")" ]; then
+  before=$(version_of "$key.json") || refused "S3 does not say what is there"
+  if [ -n "$before" ]; then
     printf '{"outcome": "complete", "reason": "backed up before", "key": "%s", "task": "%s"}\n' "$key" "$task"
     return
   fi
@@ -255,8 +244,9 @@ back_up() {
   [ "$status" = 0 ] || fail "the archive ended with status $status after $(($(uptime_seconds) - BEGAN)) seconds"
   judge_archive
   publish_manifest
-  tr '\n' ' ' < "$work/manifest.json" | sed 's/  */ /g; $s/$/\n/' > "$SEEN.json"
-  cat "$SEEN.json"
+  line=$(sed 's/^  *//' "$work/manifest.json" | tr '\n' ' ')
+  printf '%s\n' "$line" > "$SEEN.json" || rm -f "$SEEN.json"
+  printf '%s\n' "$line"
 }
 
 if [ "${1:-}" = archive ]; then
@@ -268,15 +258,18 @@ fi
 work='' child='' task=none
 exec 8>&1
 trap interrupted TERM INT HUP
-trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+trap 'rm -rf "$work"' EXIT
 BEGAN=$(uptime_seconds)
-# A tenth of the time is left to say what happened before the agent ends the script.
+# The last tenth of the time is for saying what happened.
 ENDS=$((BEGAN + DEADLINE_SECONDS * 9 / 10))
 SHELL_NAME=${BASH:-/bin/sh}
 started=$(date -u +%FT%TZ)
 check_tools
 { work=$(mktemp -d /run/asg-backup.XXXXXX) && echo > "$work/errors"; } || fail "no room in /run"
 export TMPDIR="$work"
+# Whatever ends this script frees the lock on 7, and then what it runs ends too.
+exec 7> "$work/alive" && flock 7
+setsid flock "$work/alive" -c "kill \$(cat $work/child)" > /dev/null 2>&1 7>&- 8>&- &
 instance=$(metadata instance-id) || fail "the metadata service does not answer"
 AWS_DEFAULT_REGION=$(metadata placement/region) || fail "the metadata service does not answer"
 export AWS_DEFAULT_REGION

@@ -28,12 +28,13 @@ metadata() {
     "http://169.254.169.254/latest/meta-data/$1"
 }
 
-# The newest backups, by the day in their keys; a command's output holds no more.
+# The newest backups; a command's output holds no more.
 list() {
   aws s3api list-objects-v2 --bucket "$BUCKET" --prefix "$PREFIX/$GROUP" --output text \
-    --query "Contents[?ends_with(Key, '.json')].Key" | tr '\t' '\n' | sed -n 's/\.json$//p' > "$work/keys" ||
+    --query "Contents[?ends_with(Key, '.json')].[LastModified, Key]" > "$work/listed" ||
     fail "the bucket cannot be listed"
-  sort "$work/keys" | tail -n 100
+  sort "$work/listed" | sed -n 's/^.*\t\(.*\)\.json$/\1/p' > "$work/keys"
+  tail -n 100 "$work/keys"
   BACKUP=''
   report listed "$(grep -c . "$work/keys") backups"
 }

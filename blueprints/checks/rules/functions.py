@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from ..check import Hit, at, check
@@ -191,6 +192,10 @@ def _seconds(expression: Any) -> Iterator[int]:
         minutes = re.match(r"cron\((?:\*|[\d*]+/(\d+)) ", str(each))
         if minutes:
             yield int(minutes[1] or 1) * 60
+        listed = re.match(r"cron\((\d+(?:,\d+)+) ", str(each))
+        if listed:
+            times = sorted(map(int, listed[1].split(",")))
+            yield from (60 * (later - sooner) for sooner, later in pairwise(times))
 
 
 def functions_behind(model: Model, value: Any) -> list[Resource]:

@@ -113,6 +113,8 @@ def text(model: Model, raw: Any) -> str:
             return str(separator).join(text(model, part) for part in _parts(parts))
         case "Fn::If":
             return "\n".join(text(model, arm) for arm in arms(raw))
+        case "Fn::FindInMap" if isinstance(found := model.mapped(argument), str):
+            return found
         case _:
             return written(raw)
 

@@ -75,6 +75,8 @@ def longest(model: Model, value: Any) -> int:
         return measure(argument)
     if name == "Fn::Join":
         return _longest_join(model, argument)
+    if name == "Fn::FindInMap" and isinstance(found := model.mapped(argument), str):
+        return len(found.encode())
     return _ASSUMED
 
 

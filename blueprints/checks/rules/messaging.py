@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from ..actions import matches
 from ..check import Hit, at, check
-from ..model import Model, Reference, Resource, alternatives, arms, either_way, with_defaults
-from .functions import functions_behind, policies_of, roles_of
+from ..model import Model, Reference, Resource, alternatives, arms, either_way, with_defaults, written
+from .functions import FUNCTIONS, functions_behind, policies_of, roles_of
 from .launch import mappings, numbers, says, text
+from .permissions import statements_of
 
 _QUEUE = "AWS::SQS::Queue"
 _BUCKET = "AWS::S3::Bucket"
+_PUT = "s3:PutObject"
+_WRITES_ALL = re.compile(r"/(?:AmazonS3FullAccess|AdministratorAccess|PowerUserAccess)$")
 _DEFAULT_RETENTION, _LONGEST_RETENTION = 345600, 1209600
 
 
@@ -93,6 +98,30 @@ def starts_itself(model: Model) -> Iterator[Hit]:
                 again = _written_and_read(model, rule, function, bucket)
                 if again:
                     yield Hit(path, f"{function.id} may write to {again[0] or 'all of it'}")
+    yield from _publishes_to_itself(model)
+
+
+def _publishes_to_itself(model: Model) -> Iterator[Hit]:
+    for subscriber in model.of("AWS::SNS::Subscription"):
+        edges = [each for each in model.edges if each.source == subscriber.id]
+        named = {each.target for each in edges if each.path == "Properties.TopicArn"}
+        called = {each.target for each in edges if "Endpoint" in each.path}
+        for function in model.of(*FUNCTIONS):
+            if function.id in called and _published_to(model, function) & named:
+                yield Hit(at(subscriber.id), f"{function.id} may publish to what calls it")
+
+
+def _published_to(model: Model, function: Resource) -> set[str]:
+    """Topics that the function's role names to publish to."""
+    owners = {each for role in roles_of(model, function.id) for each in (role, *policies_of(model, role))}
+    granted = (each for owner in owners for each in statements_of(model.resources[owner]))
+    return {
+        on.target
+        for each in granted
+        if each.may("sns:Publish")
+        for on in each.on
+        if isinstance(on, Reference)
+    }
 
 
 def _written_and_read(
@@ -121,7 +150,10 @@ def _written_prefixes(model: Model, function: Resource, bucket: Resource) -> set
     found: set[str] = set()
     for role in roles_of(model, function.id):
         for owner in (role, *policies_of(model, role)):
-            for statement in _statements(model.resources[owner].raw_properties()):
+            properties = model.resources[owner].raw_properties()
+            if any(_WRITES_ALL.search(written(each)) for each in _each(properties.get("ManagedPolicyArns"))):
+                found.add("")
+            for statement in _statements(properties):
                 if statement.get("Effect") == "Allow" and _may_put(statement):
                     found.update(_prefixes(model, statement, bucket))
     return found
@@ -145,15 +177,22 @@ def _each(raw: Any) -> Iterator[Any]:
 
 
 def _may_put(statement: Mapping[str, Any]) -> bool:
-    actions = {str(each).lower() for each in _each(statement.get("Action"))}
-    return bool(actions & {"s3:putobject", "s3:put*", "s3:*", "*", "s3:putobject*"})
+    actions = {str(each) for each in _each(statement.get("Action"))}
+    spared = {str(each) for each in _each(statement.get("NotAction"))}
+    return any(matches(each, _PUT) for each in actions) or (
+        bool(spared) and not any(matches(each, _PUT) for each in spared)
+    )
 
 
 def _prefixes(model: Model, statement: Mapping[str, Any], bucket: Resource) -> Iterator[str]:
     name = bucket.raw_properties().get("BucketName")
     known = [f":::${{{bucket.id}}}", *([f":::{text(model, name)}"] if name is not None else [])]
+    if "NotResource" in statement:
+        yield ""
     for each in _each(statement.get("Resource")):
         resource = text(model, each).replace(f"${{{bucket.id}.Arn}}", known[0])
+        if resource.rpartition(":::")[2].startswith("*"):
+            yield ""  # every bucket, or every one whose name ends so
         for start in known:
             _, found, rest = resource.partition(start)
             if found and rest.startswith(("/", "*")):

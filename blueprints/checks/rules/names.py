@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..check import Hit, at, check
-from ..model import Model, Resource, arms, entries, substituted, with_defaults, written
+from ..model import Model, Resource, arms, entries, function, substituted, with_defaults, written
 
 # Names that are the same in every region of an account, or in all accounts
 _GLOBAL = {
@@ -79,8 +79,11 @@ def names(model: Model, properties: dict[str, str]) -> Iterator[tuple[Resource, 
         value: object = resource.raw_properties()
         for key in properties[resource.type].split("."):
             value = next((entries(each).get(key) for each in arms(value)), None)
+        resolved = resource.get(properties[resource.type])
         for each in arms(value):
-            yield resource, f"Properties.{properties[resource.type]}", written(each)
+            # Of a mapping the entry is known, though not written here.
+            known = isinstance(resolved, str) and function(each)[0] == "Fn::FindInMap"
+            yield resource, f"Properties.{properties[resource.type]}", resolved if known else written(each)
 
 
 @check(

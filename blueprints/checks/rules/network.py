@@ -69,7 +69,8 @@ def _ports(protocol: str, properties: dict[str, Any]) -> range:
 @either_way
 def administration_open_to_the_world(model: Model) -> Iterator[Hit]:
     for rule in ingress(model):
-        open_to = [network for network in rule.networks if network in _WORLD]
+        # EC2 keeps 10.0.0.0/0 as 0.0.0.0/0.
+        open_to = [network for network in rule.networks if network.endswith("/0")]
         ports = [port for port in (22, 3389) if port in rule.ports]
         if open_to and ports and rule.protocol in ("-1", "tcp", "6"):
             yield Hit(rule.path, f"port {ports[0]} is open to {open_to[0]}")

@@ -93,9 +93,14 @@ def _statement(resource: Resource, path: tuple[str, ...], entry: Mapping[str, An
         for name in ("Action", "NotAction")
     )
     on: Any = entry.get("Resource", [])
-    everything = tuple(items(on if isinstance(on, list) else [on]))
+    # Allowed on all but some is allowed on what others make tomorrow.
+    everything = ("*",) if "NotResource" in entry else tuple(items(on if isinstance(on, list) else [on]))
     allows = "Deny" not in alternatives(entry.get("Effect"))
     return Statement(resource, path, allows, actions, spared, everything, entry.get("Condition"))
+
+
+# An ARN of S3 has neither region nor account: it is as much as `*` there.
+_ALL_OF_IT = re.compile(r"\*|arn:[^:]*:s3:::\*(/\*)?")
 
 
 def _whole_service(action: str) -> bool:
@@ -142,7 +147,9 @@ def _too_much(statement: Statement) -> Iterator[Hit]:
         yield Hit(statement.path, f"it allows {', '.join(whole)}")
     elif statement.spared and not statement.condition:
         yield Hit(statement.path, f"it allows everything but {', '.join(statement.spared)}")
-    elif "*" in statement.on and not statement.condition:
+    elif any(_ALL_OF_IT.fullmatch(each) for each in statement.on if isinstance(each, str)) and (
+        not statement.condition
+    ):
         explained = _explained(statement.resource)
         open_ended = [a for a in statement.actions if a not in explained and not only_everywhere(a)]
         if open_ended:
@@ -151,8 +158,13 @@ def _too_much(statement: Statement) -> Iterator[Hit]:
 
 def _broad_managed_policies(resource: Resource) -> Iterator[Hit]:
     name = "Policies" if resource.type in _SAM else "ManagedPolicyArns"
-    for path, node in nodes(resource.raw_properties().get(name), f"Properties.{name}"):
-        text = written(node)
+    named = [
+        (path, written(node))
+        for path, node in nodes(resource.raw_properties().get(name), f"Properties.{name}")
+    ]
+    resolved = enumerate(items(resource.get(name, [])))  # what a mapping holds is not written here
+    named += [(f"Properties.{name}.{index}", each) for index, each in resolved if isinstance(each, str)]
+    for path, text in named:
         if re.search(r"(^|/)(\w*FullAccess|AdministratorAccess|PowerUserAccess)$", text):
             yield Hit(at(resource.id, path), f"it attaches {text.rpartition('/')[2]}")
             return
@@ -169,9 +181,10 @@ def _broad_managed_policies(resource: Resource) -> Iterator[Hit]:
 @with_defaults
 def any_role_may_be_passed(model: Model) -> Iterator[Hit]:
     for each in statements(model):
-        if not each.allows or not any(a.lower().startswith("iam:pass") for a in each.actions):
+        passing = [a for a in each.actions if matches(a, "iam:PassRole") and not _whole_service(a)]
+        if not each.allows or not passing:
             continue
-        if any(isinstance(on, str) and (on == "*" or on.endswith(":role/*")) for on in each.on):
+        if any(isinstance(on, str) and on.rpartition(":")[2] in ("*", "role*", "role/*") for on in each.on):
             yield Hit(each.path, "iam:PassRole is allowed on every role")
         elif "iam:passedtoservice" not in str(each.condition).lower() and not _trust_one(model, each.on):
             yield Hit(each.path, "iam:PassRole is allowed towards every service")

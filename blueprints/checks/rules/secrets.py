@@ -13,6 +13,10 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_REFERENCE = re.compile(r"\{\{resolve:(secretsmanager|ssm-secure):")
 _READS_SECRETS = re.compile(r"secretsmanager get-secret-value|get-parameters?\b.*--with-decryption")
+# User data, and a variable of a function, a container or a build
+_PLAIN = re.compile(
+    r"[\w.:]*?\.(?:UserData|Environment\.(?:Variables\.\w+|(?:EnvironmentVariables\.)?\d+\.Value))(?=\.|$)"
+)
 _TRACES = re.compile(r"^[ \t]*set (?:-o xtrace|-[A-Za-wyz]*x)|^#!.*\s-[A-Za-wyz]*x", re.MULTILINE)
 
 
@@ -34,11 +38,12 @@ def secret_parameter_is_shown(model: Model) -> Iterator[Hit]:
 
 @check(
     "CB050",
-    "Secret in user data or in an output",
+    "Secret in user data, in an environment or in an output",
     harm="User data is plain text to everybody who may describe the instance, and to every process on it;"
-    " outputs are plain text to everybody who may describe the stack.",
-    source="EC2 User Guide, 'Run commands when you launch an EC2 instance with user data input'",
-    remedy="let the instance's role read the secret when it is needed, and pass its ARN on",
+    " environments are to whoever may describe the function or the task, outputs to whoever may describe the stack.",
+    source="EC2 User Guide, 'Run commands when you launch an EC2 instance with user data input'; Security Hub User"
+    " Guide, controls ECS.8 and CodeBuild.2",
+    remedy="let the role read the secret when it is needed, and pass its ARN on",
     of_source=True,
 )
 @with_defaults
@@ -46,11 +51,11 @@ def secret_can_be_read(model: Model) -> Iterator[Hit]:
     hidden = {
         name for name, each in model.parameters.items() if str(each.get("NoEcho", False)).lower() == "true"
     }
-    for place in sorted({_user_data(edge) for edge in model.edges if edge.target in hidden} - {()}):
+    for place in sorted({_plain_place(edge) for edge in model.edges if edge.target in hidden} - {()}):
         yield Hit(place, "it holds a parameter with NoEcho")
     for resource in model.resources.values():
         for path, node in nodes(resource.raw_properties(), "Properties"):
-            if path.endswith(".UserData") and any(_SECRET_REFERENCE.search(t) for _, t in strings(node)):
+            if _PLAIN.fullmatch(path) and any(_SECRET_REFERENCE.search(t) for _, t in strings(node)):
                 yield Hit(at(resource.id, path), "it holds a secret's value")
     for name, output in model.section("Outputs").items():
         for path, text in strings(output):
@@ -58,10 +63,10 @@ def secret_can_be_read(model: Model) -> Iterator[Hit]:
                 yield Hit(("Outputs", name, *path.split(".")), "it holds a secret's value")
 
 
-def _user_data(edge: Edge) -> tuple[str, ...]:
-    """The user data in which an edge begins, if it does."""
-    before, found, _ = edge.path.partition("UserData")
-    return at(edge.source, before + found) if found else ()
+def _plain_place(edge: Edge) -> tuple[str, ...]:
+    """The user data or the variable in which an edge begins, if it does."""
+    found = _PLAIN.match(edge.path)
+    return at(edge.source, found[0]) if found else ()
 
 
 @check(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-Request = dict[str, Any]
-Call = Callable[[str, Request], Request]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Request = dict[str, Any]
+    Call = Callable[[str, Request], Request]
 
 _SECONDS = 60  # to end a hang; the CLI gives up on a connection before
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .aws import CallError
-from .registry import MASTER, Epoch, Facts, Member, Registry, Watch, lease
+from .registry import MASTER, Watch, lease
 
-Clock = Callable[[], float]
-Publish = Callable[[int, int, list[Member]], None]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .registry import Epoch, Facts, Member, Registry
+
+    Clock = Callable[[], float]
+    Publish = Callable[[int, int, list[Member]], None]
+    Watched = Callable[[list[Member], Epoch], None]
 
 
 class Cycle:
-    """One node of a cluster of `nodes`. `publish` is given epoch, own slot and members after each change.
+    """One node of a cluster of `nodes`. `publish` is given epoch, own slot and members after each change, `watched`
+    what this node sees in each round of its watch.
 
     The master watches over the others. Workers watch when nobody does, the lowest first; of the master's slot only
     a master disposes.
@@ -30,10 +37,12 @@ class Cycle:
         period: float,
         clock: Clock,
         publish: Publish,
+        watched: Watched | None = None,
         log: Callable[[str], None] = print,
     ) -> None:
         self._registry, self._facts, self._master, self._nodes = registry, facts, master, nodes
         self._period, self._clock, self._publish, self._log = period, clock, publish, log
+        self._watched = watched
         self._watch = Watch(period)
         self._joining = Watch(period)
         self._published = -1
@@ -99,6 +108,8 @@ class Cycle:
             members = self._registry.members()
             if watching:
                 self._expel(members)
+                if self._watched:
+                    self._watched(members, epoch)
             self._hear(slot, epoch, members)
 
     def _on_watch(self) -> bool:

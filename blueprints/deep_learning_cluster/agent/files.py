@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .registry import MASTER, Member
+from .registry import MASTER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .registry import Member
 
 _BEGIN, _END = "# BEGIN deeplearning", "# END deeplearning"
 _KEPT = 8  # a reader may still be in a former snapshot

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .aws import Call, CallError
+from .aws import CallError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .aws import Call
 
 _LENGTH = 20_000  # characters: the request is an argument of the CLI
 

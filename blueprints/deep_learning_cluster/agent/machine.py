@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
-from .aws import Call
+from .gpus import listed
 from .registry import Facts
+
+if TYPE_CHECKING:
+    from .aws import Call
 
 _METADATA = "http://169.254.169.254/latest"
 _TOKEN = "X-aws-ec2-metadata-token"  # noqa: S105 - a header's name
@@ -46,13 +49,11 @@ def facts(call: Call) -> Facts:
 
 def gpus(kind: str, call: Call) -> int:
     """GPUs that the driver lists; where there is no driver, those of the instance type."""
-    try:
-        done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=False)  # noqa: S607
-        found = sum(line.startswith("GPU ") for line in done.stdout.splitlines())
-    except (OSError, subprocess.TimeoutExpired):
-        found = 0
-    if found:
-        return found
+    return listed() or of_type(kind, call)
+
+
+def of_type(kind: str, call: Call) -> int:
+    """GPUs of an instance type, as EC2 describes it."""
     told = call("ec2 describe-instance-types", {"InstanceTypes": [kind]})["InstanceTypes"][0]
     return sum(each["Count"] for each in told.get("GpuInfo", {}).get("Gpus", []))
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .aws import Call, RefusedError
+from .aws import RefusedError
+
+if TYPE_CHECKING:
+    from .aws import Call
 
 MASTER = 1
 _EPOCH = "epoch"
@@ -30,12 +33,16 @@ class Facts(NamedTuple):
 
 @dataclass
 class Member:
-    """The holder of a slot. `gone` is one that has stopped and keeps its slot until another takes it."""
+    """The holder of a slot. `gone` is one that has stopped and keeps its slot until another takes it.
+
+    `state` is what the node says of itself with each beat, empty where all is well.
+    """
 
     slot: int
     facts: Facts
     beat: int = field(compare=False)
     gone: bool = False
+    state: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Registry:
 
     def __init__(self, call: Call, table: str, facts: Facts) -> None:
         self._call, self._table, self._facts = call, table, facts
+        self.state = ""
 
     def members(self) -> list[Member]:
         """Every slot that was ever held, in order."""
@@ -71,6 +79,12 @@ class Registry:
     def round(self) -> Epoch:
         """Begin a round of the watch."""
         return _epoch(self._update(_EPOCH, "ADD #Rounds :one", {":one": 1}, returns="ALL_NEW"))
+
+    def stand(self, standing: dict[str, Any], rounds: int) -> None:
+        """Write how the cluster stands beside the counters, unless somebody has begun another round since."""
+        values = {f":{name}": value for name, value in standing.items()}
+        sets = ", ".join(f"#{name} = :{name}" for name in standing)
+        self._update(_EPOCH, f"SET {sets}", {**values, ":rounds": rounds}, "#Rounds = :rounds")
 
     def claim(self, slot: int, holder: Member | None = None) -> bool:
         """Take a slot that is free, or that `holder` no longer keeps alive; False if somebody was faster.
@@ -95,9 +109,10 @@ class Registry:
 
     def beat(self, slot: int) -> bool:
         """Stay alive in a slot; False if another node has it by now."""
-        mine = {":me": self._facts.Node, ":one": 1}
+        mine = {":me": self._facts.Node, ":one": 1, ":state": self.state}
+        change = "SET #State = :state REMOVE #Gone ADD #Beat :one"
         try:
-            old = self._update(str(slot), "REMOVE #Gone ADD #Beat :one", mine, "#Node = :me", "ALL_OLD")
+            old = self._update(str(slot), change, mine, "#Node = :me", "ALL_OLD")
         except RefusedError:
             return False
         if "Gone" in old:
@@ -168,7 +183,8 @@ def _typed(value: Any) -> dict[str, Any]:
 def _member(item: dict[str, Any]) -> Member:
     texts = item["Node"]["S"], item["Ip"]["S"], item["HostKey"]["S"], item["Type"]["S"]
     facts = Facts(*texts, int(item["Gpus"]["N"]), int(item["Efa"]["N"]))
-    return Member(int(item["Slot"]["S"]), facts, int(item["Beat"]["N"]), "Gone" in item)
+    state = item.get("State", {"S": ""})["S"]
+    return Member(int(item["Slot"]["S"]), facts, int(item["Beat"]["N"]), "Gone" in item, state)
 
 
 def _epoch(item: dict[str, Any]) -> Epoch:

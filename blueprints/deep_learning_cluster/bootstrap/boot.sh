@@ -1,6 +1,11 @@
 #!/bin/bash
+# Nothing waits any more for an instance that replaces another.
+send() {
+  timeout 300 aws cloudformation signal-resource --stack-name "$STACK_ID" --unique-id "$1" \
+    --logical-resource-id "${NODE_TYPE}AutoScalingGroup" --status "$2" || echo "signal $2 was not taken"
+}
+
 # Boots a node. Every path ends with one signal, of FAILURE when a phase fails, hangs past the deadline or dies.
-# shellcheck disable=SC1091
 export LOG=/var/log/deeplearning-boot.log LIB=/opt/deeplearning/lib
 AWS_DEFAULT_REGION=$(cut -d : -f 4 <<< "$STACK_ID")
 export AWS_DEFAULT_REGION AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
@@ -52,6 +57,7 @@ if [ "${1:-}" = boot ]; then
   set -Eeuo pipefail
   trap 'echo "failed with status $? at line $LINENO: $BASH_COMMAND"' ERR
   run address runtime
+  # shellcheck source=/dev/null
   . $LIB/phases.sh
   run proxy key storage join
   exit
@@ -66,9 +72,7 @@ tail -n 20 $LOG
 if [ $signal = FAILURE ] && [ "$NODES_NEEDED" != "$NODES" ]; then
   echo "no signal: $NODES_NEEDED of $NODES are enough"
 else
-  # Nothing waits any more for an instance that replaces another.
-  timeout 300 aws cloudformation signal-resource --stack-name "$STACK_ID" --unique-id "$instance" \
-    --logical-resource-id "${NODE_TYPE}AutoScalingGroup" --status $signal || echo "signal $signal was not taken"
+  send "$instance" $signal
 fi
 (cd $LIB && timeout 60 python3 -m agent log "$NODE_TYPE/$instance") || echo 'the log stays on the node'
 [ $signal = SUCCESS ]

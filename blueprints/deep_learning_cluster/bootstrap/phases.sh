@@ -92,8 +92,10 @@ phase_storage() {
 # A place in the cluster and the files that name its nodes; the agent keeps both from now on.
 phase_join() {
   local name
+  CLUSTER=$(cut -d / -f 2 <<< "$STACK_ID")
+  export CLUSTER
   mkdir -p /etc/deeplearning /opt/deeplearning/on-change.d
-  for name in AWS_DEFAULT_REGION TABLE PERIOD NODE_TYPE NODES STORAGE_MOUNT http_proxy https_proxy no_proxy; do
+  for name in AWS_DEFAULT_REGION TABLE PERIOD NODE_TYPE NODES CLUSTER UPKEEP STORAGE_MOUNT http_proxy https_proxy no_proxy; do
     echo "$name=${!name:-}"
   done > /etc/deeplearning/agent.env
   for name in workers hostfile machinefile nodes.json torchrun.env; do
@@ -101,6 +103,7 @@ phase_join() {
   done
   ln -sfn /opt/deeplearning/current/deeplearning.sh /etc/profile.d/deeplearning.sh
   cp "$LIB/deeplearning-agent.service" /etc/systemd/system/
+  install -m 755 "$LIB/check.sh" /usr/local/bin/deeplearning-check
   (cd "$LIB" && python3 -m agent join)
   systemctl daemon-reload
   systemctl enable --now deeplearning-agent.service

@@ -128,13 +128,16 @@ def of_container(
 
 
 def _published(inspected: dict[str, Any], service: Asked) -> list[tuple[str, int]]:
-    """Host ports behind which Docker has published a port, one a protocol; none that only the host itself reaches."""
+    """Host ports behind which Docker has published a port, one a protocol; none that only the host itself reaches.
+
+    Addresses are IPv4, and the same port may be published behind another one for IPv6.
+    """
     bindings: dict[str, Any] = inspected["NetworkSettings"].get("Ports") or {}
     reachable = {
         protocol: int(binding["HostPort"])
         for protocol in ("udp", "tcp")
         for binding in bindings.get(f"{service.port}/{protocol}") or ()
-        if binding.get("HostPort") and not binding.get("HostIp", "").startswith(("127.", "::1"))
+        if binding.get("HostPort") and not re.match(r"127\.|.*:", binding.get("HostIp", ""))
     }
     return [(protocol, reachable[protocol]) for protocol in service.protocols(sorted(reachable))]
 

@@ -18,6 +18,7 @@ _ENDING = {"2", "3", "6", "9", "15"}
 _STOPPING_SECONDS = 600  # for which a container that was told to end is not believed to run
 _SLOWEST = 60.0  # seconds between two tries
 _SOON = 5.0
+_RECENT = 512  # events that are known again; Docker itself keeps 256
 
 
 class Registrar:
@@ -52,6 +53,7 @@ class Registrar:
         self.registered = True
         self.dirty = False
         self.seen = 0
+        self.recent: dict[tuple[int, str, str], None] = {}
         self.batch = imports.route53.MOST_ELEMENTS
         self.next_change = self.next_resync = self.backoff = 0.0
         self.waiting: list[int] = []
@@ -84,9 +86,21 @@ class Registrar:
         """One message: `subscribed`, after which everything is compared, or an `event` of the daemon's."""
         if kind == "subscribed":
             self.next_resync = self.clock()
-        elif what["timeNano"] > self.seen:  # a stream that is resumed begins with what was seen last
-            self.seen = what["timeNano"]
+        elif self._new(what):
             self._event(what)
+
+    def _new(self, event: dict[str, Any]) -> bool:
+        """Whether an event was not seen before: a stream that is resumed begins with what was seen last.
+
+        Time alone does not tell: of containers that start at once, the daemon may tell the earlier one later.
+        """
+        key = (event["timeNano"], event["Actor"]["ID"], event["Action"])
+        known = key in self.recent
+        self.recent[key] = None
+        if len(self.recent) > _RECENT:
+            del self.recent[next(iter(self.recent))]
+        self.seen = max(self.seen, event["timeNano"])
+        return not known
 
     def _event(self, event: dict[str, Any]) -> None:
         container, action = event["Actor"]["ID"], event["Action"]

@@ -26,6 +26,7 @@ _CHECK = re.compile(r"SERVICE_(\d+)_CHECK")
 _ATTEMPTS, _PATIENCE, _PAUSE = 3, 2.0, 5.0
 _BATCH = 100  # of 1,000 changes that Route 53 takes, of 100 that ECS describes
 _CALL_PAUSE = 0.25
+_TRIES = 4  # of an answer to CloudFormation
 
 
 class Owned(NamedTuple):
@@ -53,15 +54,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     clients = {name: aws.client(name) for name in ("ec2", "ecs", "route53")}
     zone, settings = os.environ["ZONE_ID"], os.environ
     if "RequestType" in event:
-        try:
-            if event["RequestType"] == "Delete":
-                removed(
-                    clients["route53"], zone, clients["route53"].get_paginator("list_resource_record_sets")
-                )
-            return respond(event, "SUCCESS", "done")
-        except Exception as error:
-            logging.getLogger().exception("not cleaned")
-            return respond(event, "FAILED", f"{type(error).__name__}: {error}")
+        return respond(event, *emptied(event, clients["route53"], zone), time.sleep)
     done: dict[str, Any] = {"deleted": clean(clients, zone, event, time.sleep)}
     if settings.get("CHECKS") == "true":
         done |= checked(clients, zone, int(settings["STOP_PERCENT"]), answers, time.sleep)
@@ -132,6 +125,20 @@ def _delete(route53: Any, zone: str, records: list[dict[str, Any]]) -> None:
                 _delete(route53, zone, [each])
         else:
             logging.getLogger().info("gone meanwhile: %s", records[0]["Name"])
+
+
+def emptied(event: dict[str, Any], route53: Any, zone: str) -> tuple[str, str]:
+    """Status and reason of a request of CloudFormation's. Only a deletion has anything done."""
+    if event["RequestType"] in ("Create", "Update"):
+        return "SUCCESS", "Agents write the records."
+    if event["RequestType"] != "Delete":
+        return "FAILED", f"{event['RequestType']} is no request type"
+    try:
+        removed(route53, zone, route53.get_paginator("list_resource_record_sets"))
+    except Exception as error:
+        logging.getLogger().exception("not cleaned")
+        return "FAILED", f"{type(error).__name__}: {error}"
+    return "SUCCESS", "The zone is empty."
 
 
 def removed(route53: Any, zone: str, paginator: Any) -> None:
@@ -256,8 +263,10 @@ def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:
     return (listed[start : start + size] for start in range(0, len(listed), size))
 
 
-def respond(event: dict[str, Any], status: str, reason: str) -> dict[str, Any]:
-    """Tell CloudFormation, which waits for nothing else."""
+def respond(
+    event: dict[str, Any], status: str, reason: str, sleep: Callable[[float], None]
+) -> dict[str, Any]:
+    """Tell CloudFormation, which waits for nothing else; again if the connection fails."""
     answer = {
         "Status": status,
         "Reason": reason[:1000],
@@ -266,8 +275,17 @@ def respond(event: dict[str, Any], status: str, reason: str) -> dict[str, Any]:
     }
     target = urlsplit(str(event["ResponseURL"]))
     kind = http.client.HTTPSConnection if target.scheme == "https" else http.client.HTTPConnection
-    connection = kind(target.netloc, timeout=10)
-    connection.request("PUT", f"{target.path}?{target.query}", json.dumps(answer))
-    connection.getresponse().read()
-    connection.close()
+    for attempt in range(_TRIES):
+        connection = kind(target.netloc, timeout=5)
+        try:
+            connection.request(
+                "PUT", f"{target.path}?{target.query}", json.dumps(answer), {"Content-Type": ""}
+            )
+            if connection.getresponse().status < 300:
+                break
+        except (OSError, http.client.HTTPException):
+            logging.getLogger().exception("not answered")
+        finally:
+            connection.close()
+        sleep(2**attempt)
     return answer

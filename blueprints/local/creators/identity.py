@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ..creator import Client, New, creates
 from ..resolver import Physical
+
+
+def _versioned(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A policy as moto takes it, which refuses all versions but one; IAM takes 2008-10-17 too, and none as that.
+
+    SAM's policy templates write none. The two differ in policy variables, which moto does not evaluate.
+    """
+    return {**document, "Version": "2012-10-17"}
 
 
 def _role(client: Client, physical: Physical) -> Any:
@@ -24,7 +33,8 @@ def role(new: New) -> Physical:
     tags = new.tags() or None
     made = new.call("iam", "create_role", RoleName=name, Tags=tags, **new.rest())["Role"]
     for each in inline:
-        new.call("iam", "put_role_policy", RoleName=name, **each)
+        document = _versioned(each["PolicyDocument"])
+        new.call("iam", "put_role_policy", RoleName=name, **{**each, "PolicyDocument": document})
     for arn in managed:
         new.call("iam", "attach_role_policy", RoleName=name, PolicyArn=arn)
     return Physical(name, {"Arn": made["Arn"], "RoleId": made["RoleId"]})
@@ -38,7 +48,7 @@ def _policy(client: Client, physical: Physical) -> Any:
 @creates("AWS::IAM::Policy", exists=_policy)
 def policy(new: New) -> Physical:
     """An inline policy in several roles; users and groups are refused, since no blueprint has them."""
-    name, document, roles = new.get("PolicyName"), new.get("PolicyDocument"), new.get("Roles", [])
+    name, document, roles = new.get("PolicyName"), _versioned(new.get("PolicyDocument")), new.get("Roles", [])
     for each in roles:
         new.call("iam", "put_role_policy", RoleName=each, PolicyName=name, PolicyDocument=document)
     return Physical(name, {"Roles": roles})
@@ -52,7 +62,9 @@ def _managed_policy(client: Client, physical: Physical) -> Any:
 def managed_policy(new: New) -> Physical:
     """A policy of its own, attached to roles."""
     name, roles = new.name("ManagedPolicyName", 128), new.get("Roles", [])
-    arn = new.call("iam", "create_policy", PolicyName=name, **new.rest())["Policy"]["Arn"]
+    document = _versioned(new.get("PolicyDocument"))
+    made = new.call("iam", "create_policy", PolicyName=name, PolicyDocument=document, **new.rest())
+    arn = made["Policy"]["Arn"]
     for each in roles:
         new.call("iam", "attach_role_policy", RoleName=each, PolicyArn=arn)
     return Physical(arn, {"PolicyArn": arn})

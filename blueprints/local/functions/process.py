@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,14 @@ GRACE = 0.5
 
 # -S and -P: no site-packages and no folder of ours on the path. -B: Lambda cannot write beside the code, root can.
 _PYTHON = ("-S", "-P", "-B", str(Path(__file__).with_name("launcher.py")))
+
+
+def strays(mark: bytes) -> Iterator[int]:
+    """Processes with a variable of that text in their environment, as what has left its group and parent still has."""
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # gone, or another user's
+            if mark in entry.read_bytes().split(b"\0"):
+                yield int(entry.parent.name)
 
 
 class Process:
@@ -37,6 +45,7 @@ class Process:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._mark = f"AWS_LAMBDA_RUNTIME_API={variables['AWS_LAMBDA_RUNTIME_API']}".encode()
         self._asked: float | None = None
         self._peak = 0
 
@@ -71,6 +80,9 @@ class Process:
     def end_group(self) -> None:
         """End the children that it left behind. To be called once, right after it ended."""
         self._signal(signal.SIGKILL)
+        for pid in strays(self._mark):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         with suppress(OSError):

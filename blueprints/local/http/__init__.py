@@ -6,7 +6,7 @@ for a working API.
 """
 
 from .api import Answer, Api
-from .front import Front
+from .front import Front, PortError
 from .template import apis
 
-__all__ = ["Answer", "Api", "Front", "apis"]
+__all__ = ["Answer", "Api", "Front", "PortError", "apis"]

@@ -15,6 +15,10 @@ from .workers import Workers
 _log = logging.getLogger(__name__).info
 
 
+class PortError(OSError):
+    """A port that cannot be had; the message says which, and why."""
+
+
 class Front:
     """Serves the given APIs from now until `close()`; also a context manager.
 
@@ -22,7 +26,7 @@ class Front:
     The first API has `port`, the others the next ones; with 0 each has a free one. `principals` maps access key ids
     to secrets, for AWS_IAM; `keys` gives the JSON Web Key Set of an issuer. `clock` gives seconds since the epoch.
     `log` takes a line for each request that a stage's access log format asks for, one for each defect, and one for
-    each invocation or key set that failed. Raises OSError if a port is taken.
+    each invocation or key set that failed. Raises PortError if a port is taken.
     """
 
     def __init__(
@@ -41,13 +45,14 @@ class Front:
         self._workers = Workers()
         around = Surroundings(invoke, principals or {}, KeyCache(keys, clock), self._workers, clock, log)
         self._servers: dict[str, Server] = {}
-        try:
-            for index, api in enumerate(apis):
-                address = (host, port + index if port else 0)
-                self._servers[api.logical_id] = Server(address, Gateway(api, around), log)
-        except OSError:
-            self.close()
-            raise
+        for index, api in enumerate(apis):
+            number = port + index if port else 0
+            try:
+                self._servers[api.logical_id] = Server((host, number), Gateway(api, around), log)
+            except (OSError, OverflowError) as error:  # the latter beyond the last port
+                self.close()
+                why = error.strerror if isinstance(error, OSError) else "there is none of that number"
+                raise PortError(f"port {number}, for {api.logical_id}: {why}; choose another") from error
 
     def __enter__(self) -> Front:
         return self

@@ -197,6 +197,25 @@ def in_cluster(kind: str, parameter: str) -> On:
     return on
 
 
+def tasks_of(asked: Asked) -> list[str]:
+    """The container instance whose tasks are listed. A list by anything else is asked on no resource."""
+    chosen = asked.get("containerInstance")
+    return in_cluster("container-instance", "containerInstance")(asked) if chosen else ["*"]
+
+
+def layer(asked: Asked) -> list[str]:
+    """A version of a layer, by its ARN."""
+    return [asked["Arn"]]
+
+
+def projects(asked: Asked) -> list[str]:
+    """The CodeBuild projects of builds, whose ids are `project:build`."""
+    names = dict.fromkeys(
+        str(each).partition(":")[0] for name in ("ids", "id") for each in several(asked.get(name))
+    )
+    return [asked.arn("codebuild", f"project/{each}") for each in names]
+
+
 def log_streams(place: Place, group_name: str) -> Iterator[str]:
     """Two streams of a group, for what AWS writes there under names of its own."""
     for each in UNKNOWN:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..stack import Stack
+from . import containers
 from .policies import Role
 from .request import NotJudgedError, Request, several
 from .resources import log_streams
@@ -45,16 +46,19 @@ def needs(stack: Stack, roles: Mapping[str, Role]) -> Needs:
         yield target["RoleArn"], _delivery(target["Arn"], f"{name}: EventBridge Scheduler")
     for name in stack.resources("AWS::StepFunctions::StateMachine"):
         yield from _machine(stack, name)
+    yield from containers.needs(stack)
     for role in roles.values():
         yield from _instance(role)
+        yield from ((role.arn, each) for each in containers.container_instance(stack, role))
 
 
 def _function(stack: Stack, name: str) -> Iterator[Request]:
-    for strange in ("VpcConfig", "FileSystemConfigs"):
-        if stack.get(name, f"Properties.{strange}", None):
-            raise NotJudgedError(
-                f"{name}: what Lambda does for {strange} is not described in privilege/services.py"
-            )
+    if stack.get(name, "Properties.FileSystemConfigs", None):
+        raise NotJudgedError(
+            f"{name}: what Lambda does for FileSystemConfigs is not described in privilege/services.py"
+        )
+    if stack.get(name, "Properties.VpcConfig", None):
+        yield from containers.in_network(stack, name)
     group = stack.get(name, "Properties.LoggingConfig.LogGroup", f"/aws/lambda/{stack.physical[name].ref}")
     for arn in log_streams(stack.place, group):
         for action in ("logs:CreateLogStream", "logs:PutLogEvents"):

@@ -168,6 +168,7 @@ _MESSAGES = {
     "sns:PublishBatch": _row(Ask("sns:Publish", resources.topic)),
     "events:PutEvents": _row(Ask("events:PutEvents", resources.buses)),
     "lambda:Invoke": _row(Ask("lambda:InvokeFunction", resources.function)),
+    "lambda:GetLayerVersionByArn": _row(Ask("lambda:GetLayerVersion", resources.layer)),
     **_same("stepfunctions", "StartExecution StartSyncExecution ListExecutions",
             named("states", "stateMachine:{}", "stateMachineArn"), iam="states"),
     **_same("stepfunctions", "DescribeExecution StopExecution GetExecutionHistory",
@@ -250,7 +251,12 @@ _NAMES = {
     **_same("ecs", "UpdateService", resources.in_cluster("service", "service"), _ECS),
     **_same("ecs", "ListContainerInstances", named("ecs", "cluster/{}", "cluster")),
     **_same("ecs", "DescribeClusters", named("ecs", "cluster/{}", "clusters")),
-    **_same("ecs", "DescribeTaskDefinition", everywhere),
+    **_same("ecs", "StopTask", resources.in_cluster("task", "task"), _ECS),
+    **_same("ecs", "ListTasks", resources.tasks_of, _ECS),
+    **_same("ecs", "DescribeTaskDefinition ListClusters", everywhere),
+    **_same("ecr", "GetAuthorizationToken", everywhere),
+    **_same("codebuild", "StartBuild", named("codebuild", "project/{}", "projectName")),
+    **_same("codebuild", "BatchGetBuilds StopBuild", resources.projects),
 }  # fmt: skip
 
 ROWS: Mapping[str, Row] = {

@@ -102,9 +102,14 @@ class _Seen:
             return
         if refused:
             yield Failure("not granted", self._role.id, f"{asked}: {refused}")
+        named = {(statement.place, action) for statement, action, _, texts in allowed if not texts}
         for statement, action, resource, texts in allowed:
             self.uses[statement.place, action, resource] += count
-            self._witnesses.setdefault((statement.place, resource), []).append((request.action, texts))
+            witnesses = self._witnesses.setdefault((statement.place, resource), [])
+            if (
+                not texts or (statement.place, action) not in named
+            ):  # no pattern is needed for what is named beside it
+                witnesses.append((request.action, texts))
 
     def unused(self, statement: Statement) -> Iterator[Failure]:
         """Grants that no request needed and no reason explains; reasons for what is needed."""
@@ -131,6 +136,8 @@ class _Seen:
     def _needless(self, statement: Statement, resource: str, recorded: Recorded) -> str | None:
         """Why a resource means more than was asked for; "*" is right for an action that can name nothing."""
         witnesses = self._witnesses.get((statement.place, resource), [])
+        if (statement.place, resource) in self._witnesses and not witnesses:
+            return "all that it has matched is named beside it"
         if resource != "*":
             drawn = re.split("[:/]", resource)[-1] in recorded.generated
             return patterns.needless([texts[: len(texts) - drawn] for _, texts in witnesses])

@@ -184,16 +184,14 @@ def script_lines(data: str) -> str:
 def script(template: Template, data: str) -> tuple[str, str]:
     """The path and the text of our boot script, the last of the lines."""
     path = f"{script_lines(data)}.{len(get(template, script_lines(data))) - 1}"
-    return path, get(template, path)
-
-
-def exported(template: Template, data: str) -> tuple[str, str]:
-    """The path and the text of the last line before our boot script."""
-    path = f"{script_lines(data)}.{len(get(template, script_lines(data))) - 2}"
-    return path, get(template, path)
+    found: Any = get(template, path)
+    if "Fn::FindInMap" in found:  # what both kinds of node share
+        first, second, key = found["Fn::FindInMap"]
+        found = get(template, f"Mappings.{first}.{second}.{key}")
+    return path, found
 
 
 def before_script(template: Template, data: str, lines: str) -> tuple[str, str]:
     """Where lines that run before our boot script may stand, and what stands there then."""
-    path, line = exported(template, data)
-    return path, f"{line}\n{lines}"
+    path, text = script(template, data)
+    return path, f"{lines}\n{text}"

@@ -206,6 +206,18 @@ def test_closing_ends_what_ignores_sigterm_and_its_children(start: Start) -> Non
     assert function.processes() == []
 
 
+def test_closing_ends_children_that_left_their_group(start: Start) -> None:
+    function = start(
+        "import subprocess\n"
+        "def handler(event, context):\n"
+        "    return subprocess.Popen(['sleep', '60'], start_new_session=True).pid\n"
+    )
+    child = function.value()
+    assert child in function.processes()
+    function.function.close()
+    assert eventually(lambda: function.processes() == [])
+
+
 def test_closing_removes_every_file(start: Start) -> None:
     function = start("import os\ndef handler(event, context): return os.environ['LAMBDA_TASK_ROOT']")
     task_root = Path(function.value())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from blueprints.local.http import Front
+from blueprints.local.http import Front, PortError
 from blueprints.local.http.api import Stage
 from tests.local.http.harness import DEADLINE, Serve, Stub, Wire, at_once, echo_query, http_api, rest_api
 
@@ -59,11 +59,18 @@ def test_ports_that_are_asked_for() -> None:
 
 
 def test_a_port_that_is_taken() -> None:
+    port = free_ports()
     with (
-        socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(OSError, match="Address already in use"),
+        socket.create_server(("127.0.0.1", port + 1)),
+        pytest.raises(PortError, match=f"^port {port + 1}, for .*: Address already in use; choose another$"),
     ):
-        Front([http_api()], Stub(), port=taken.getsockname()[1])
+        Front([http_api(), rest_api()], Stub(), port=port)
+    socket.create_server(("127.0.0.1", port)).close()  # the first was given back
+
+
+def test_a_port_beyond_the_last() -> None:
+    with pytest.raises(PortError, match=r"^port 6553[56], "):  # somebody may have 65535
+        Front([http_api(), rest_api()], Stub(), port=65535)
 
 
 def test_200_clients_at_once(serve: Serve) -> None:

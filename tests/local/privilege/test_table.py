@@ -32,6 +32,8 @@ EVERYTHING: dict[str, Any] = {
     "AllocationId": "eipalloc-1", "DocumentName": "document", "KeyId": "1", "StackName": "other",
     "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/role", "logGroupName": "group", "logStreamName": "stream",
     "HostedZoneId": "/hostedzone/Z1", "Id": "Z1", "ServiceId": "srv-1", "tasks": [TASK, "4567"], "cluster": "cluster",
+    "task": TASK, "containerInstance": "1", "projectName": "project", "ids": ["project:1"], "id": "project:2",
+    "Arn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:layer:layer:1",
     "containerInstances": ["1"], "services": ["service"], "service": "service", "clusters": ["cluster"],
 }  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -89,6 +91,10 @@ def test_what_implies_a_key_is_an_action(action: str) -> None:
         ("ec2:DescribeInstances", {}, [("ec2:DescribeInstances", "*")]),
         ("elbv2:DescribeTargetHealth", {}, [("elasticloadbalancing:DescribeTargetHealth", "*")]),
         ("sts:GetCallerIdentity", {}, []),
+        ("ecs:ListTasks", {"cluster": "c"}, [("ecs:ListTasks", "*")]),
+        ("codebuild:BatchGetBuilds", {"ids": ["p:1", "p:2", "q:1"]},
+         [("codebuild:BatchGetBuilds", f"arn:aws:codebuild:us-east-1:{ACCOUNT}:project/p"),
+          ("codebuild:BatchGetBuilds", f"arn:aws:codebuild:us-east-1:{ACCOUNT}:project/q")]),
         ("sns:Publish", {"PhoneNumber": "1"}, [("sns:Publish", "*")]),
     ],
 )  # fmt: skip

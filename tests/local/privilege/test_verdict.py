@@ -288,3 +288,48 @@ def test_a_policy_for_somebody_elses_role_is_judged_as_a_role() -> None:
     assert (
         failures(judged(stack, GET, called("dynamodb:PutItem", "stack-Lent", TableName="stack-Table"))) == []
     )
+
+
+def test_a_pattern_is_not_needed_for_what_is_named_beside_it() -> None:
+    queues = [f"arn:aws:sqs:us-east-1:123456789012:{each}" for each in ("one", "two")]
+    calls = [called("sqs:SendMessage", QueueUrl=each.replace(":", "/")) for each in queues]
+    named = statement("sqs:SendMessage", queues)
+    assert failures(judged(stack_of(named), *calls)) == []
+    wide = statement("sqs:SendMessage", [*queues, "arn:aws:sqs:us-east-1:123456789012:*"])
+    (said,) = failures(judged(stack_of(wide), *calls))
+    assert "named beside it" in said
+
+
+RECORDS = "route53:ChangeResourceRecordSets"
+
+
+@pytest.mark.parametrize(
+    ("names", "kinds", "actions", "allowed"),
+    [
+        (["_calc._tcp.a.internal."], ["SRV"], ["UPSERT"], True),
+        (["_CALC._tcp.A.internal", "b.a.internal"], ["SRV", "A"], ["UPSERT", "DELETE"], True),
+        (["_calc._tcp.a.internal", "elsewhere.internal"], ["SRV", "SRV"], ["UPSERT", "UPSERT"], False),
+        (["a.internal"], ["A"], ["UPSERT"], False),
+        (["_calc._tcp.a.internal"], ["CNAME"], ["UPSERT"], False),
+        (["_calc._tcp.a.internal"], ["SRV"], ["CREATE"], False),
+    ],
+)
+def test_conditions_on_record_sets_are_judged(
+    names: list[str], kinds: list[str], actions: list[str], allowed: bool
+) -> None:
+    condition = {
+        "ForAllValues:StringLike": {f"{RECORDS}NormalizedRecordNames": ["*.a.internal"]},
+        "ForAllValues:StringEquals": {
+            f"{RECORDS}RecordTypes": ["A", "SRV"],
+            f"{RECORDS}Actions": ["UPSERT", "DELETE"],
+        },
+    }
+    granted = statement(RECORDS, "arn:aws:route53:::hostedzone/Z1", Condition=condition)
+    sets = [{"Name": name, "Type": kind} for name, kind in zip(names, kinds, strict=True)]
+    changes = [
+        {"Action": action, "ResourceRecordSet": each} for action, each in zip(actions, sets, strict=True)
+    ]
+    call = called(RECORDS, HostedZoneId="Z1", ChangeBatch={"Changes": changes})
+    said = failures(judged(stack_of(granted), call))
+    assert (not said) == allowed
+    assert not any("not judged" in each for each in said)

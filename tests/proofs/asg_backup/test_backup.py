@@ -12,7 +12,7 @@ import pytest
 from blueprints.local.hosts import end
 
 from .conftest import Launch, System
-from .instance import EVENT, INSTANCE, KEY, Instance
+from .instance import EVENT, INSTANCE, KEY, Instance, ended
 
 MAGIC = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
 
@@ -100,6 +100,36 @@ def test_a_file_that_cannot_be_read_makes_a_partial_backup(system: System, insta
     kept = files(system.read(done.report["key"]))
     assert kept["./srv/half/good"] == b"good\n"
     assert not {"./srv/half/a.tmp", "./srv/half/cache/c"} & kept.keys()
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_a_link_is_kept_with_what_it_leads_to(system: System, instance: Instance, shell: str) -> None:
+    """A name that could be an option of tar stays a name, and what leads nowhere is told."""
+    hostile = "/srv/x\n--checkpoint-action=exec=touch owned\n--checkpoint=1"
+    instance.sh(
+        f"mkdir /srv/real '{hostile}' && echo kept > /srv/real/file && ln -s '{hostile}' /srv/hostile"
+    )
+    instance.sh("ln -s /srv/real /srv/current && ln -s /nowhere /srv/dangling")
+    folders = "/srv/current,/srv/dangling,/srv/hostile"
+    parameters = {**EVENT, "BackupDirectories": folders, "Compression": "gzip"}
+    done = instance.run("BackupDocument", parameters, by=shell)
+    assert (done.status, done.report["outcome"]) == (0, "partial"), done
+    assert done.report["absent"] == ["/srv/dangling", "/srv/hostile"]
+    assert instance.restore("restore", done.report["key"], "/srv/back").status == 0
+    assert instance.sh("readlink /srv/back/srv/current; cat /srv/back/srv/real/file") == "/srv/real\nkept"
+
+
+def test_parts_are_made_for_what_is_mounted_below_a_folder_too(system: System, instance: Instance) -> None:
+    """S3 takes ten thousand parts; the AWS CLI makes them as large as it is told that they have to be."""
+    instance.sh("mkdir /srv/top && mount -t tmpfs tmpfs /srv/top && mkdir /srv/top/below")
+    instance.sh("mount -t tmpfs tmpfs /srv/top/below && head -c 67108864 /dev/urandom > /srv/top/below/file")
+    system.aws.faults.delay("s3:UploadPart", 1, count=1)
+    parameters = {**EVENT, "BackupDirectories": "/srv/top", "Compression": "gzip"}
+    process = instance.start("BackupDocument", parameters)
+    instance.wait_for("pgrep -f '[e]xpected-size' > /dev/null", process)
+    told = instance.sh("pgrep -a -f '[e]xpected-size' | sed 's/.*--expected-size \\([0-9]*\\).*/\\1/'")
+    assert ended(process).report["outcome"] == "complete"
+    assert int(told.splitlines()[0]) > 67108864
 
 
 def test_a_second_run_of_an_action_changes_nothing_not_even_after_a_reboot(

@@ -224,7 +224,7 @@ def test_an_action_that_somebody_else_completed_is_told(systems: Systems) -> Non
     system.aws.commands.agents[action.instance] = agent
     system.deliver(system.event(action))
     assert (system.backup(action)[0], system.completed()) == ("FAILED", [])
-    assert system.told()[0]["hook"] == "over before"
+    assert system.told()[0]["hook"].startswith("not completed: No active Lifecycle Action")
 
 
 def test_an_answer_that_is_lost_completes_nothing_twice(systems: Systems) -> None:
@@ -235,7 +235,35 @@ def test_an_answer_that_is_lost_completes_nothing_twice(systems: Systems) -> Non
     assert (status, action.result, system.completed()) == ("FAILED", "CONTINUE", [])
     assert next(each.status for each in system.calls(COMPLETE)) == 0
     (told,) = system.told()
-    assert (told["outcome"], told["hook"]) == ("complete", "over before")
+    assert told["outcome"] == "complete"
+    assert told["hook"].startswith("not completed: ")
+
+
+def test_a_completion_that_fails_for_some_seconds_is_tried_again(systems: Systems) -> None:
+    system = systems()
+    system.aws.faults.error(COMPLETE, "InternalFailure", status=500, count=4)
+    action, _, status = system.run(State("Success", 0))
+    assert (status, action.result, system.completed()) == ("SUCCEEDED", "CONTINUE", ["CONTINUE"])
+
+
+def test_a_completion_that_is_refused_is_told_in_the_services_words(systems: Systems) -> None:
+    system = systems()
+    system.aws.faults.error(COMPLETE, "AccessDenied", status=403, message="not this time")
+    action, _, status = system.run(State("Success", 0))
+    assert (status, action.result, system.completed()) == ("FAILED", "", [])
+    assert system.told()[0]["hook"].startswith("not completed: not this time")
+
+
+def test_a_command_that_nobody_tells_of_for_longer_than_a_heartbeat_is_followed_all_the_same(
+    systems: Systems,
+) -> None:
+    """Four tries for each look take seven seconds more; ten such looks are more than Auto Scaling's thirty."""
+    system = systems()
+    system.aws.faults.error("ssm:GetCommandInvocation", "InternalServerError", status=500, count=40)
+    began = system.aws.clock.now
+    action, _, status = system.run(State("Success", 0))
+    assert system.aws.clock.now - began > 60
+    assert (status, action.result, system.completed()) == ("SUCCEEDED", "CONTINUE", ["CONTINUE"])
 
 
 def test_a_topic_that_fails_fails_the_execution_and_not_the_instance(systems: Systems) -> None:
@@ -277,6 +305,25 @@ def test_a_failed_instance_is_kept_for_an_operator_and_then_let_go(systems: Syst
     ]
 
 
+def test_a_parked_instance_outlives_a_heartbeat_that_fails(systems: Systems) -> None:
+    system = systems(on_failure="park")
+    action, agent = system.begin(), Scripted([State("Failed", 1)])
+    system.aws.commands.agents[action.instance] = agent
+    look, looks = agent.look, list[State]()
+
+    def failing() -> State:
+        looks.append(look())
+        if len(looks) == 2:  # the last attempt; what follows is the wait
+            system.aws.faults.error(BEAT, "InternalFailure", status=500, count=4)
+        return looks[-1]
+
+    agent.look = failing
+    began = system.aws.clock.now
+    system.deliver(system.event(action))
+    assert (system.backup(action)[0], system.completed()) == ("FAILED", ["ABANDON"])
+    assert system.aws.clock.now - began >= 60
+
+
 def test_an_operator_who_ends_the_wait_is_heeded(systems: Systems) -> None:
     system = systems(on_failure="park")
     action, agent = system.begin(), Scripted([State("Failed", 1)])
@@ -294,7 +341,7 @@ def test_an_operator_who_ends_the_wait_is_heeded(systems: Systems) -> None:
     )
     assert system.backup(action)[0] == "FAILED"
     assert (action.result, system.completed()) == ("CONTINUE", ["CONTINUE"])
-    assert system.told()[0]["hook"] == "over before"
+    assert system.told()[0]["hook"].startswith("not completed: No active Lifecycle Action")
 
 
 def warning(instance: str) -> dict[str, Any]:

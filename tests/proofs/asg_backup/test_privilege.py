@@ -144,14 +144,15 @@ def backed_up(case: Case, agent: Any, number: int = 0) -> list[dict[str, Any]]:
 
 
 def test_a_backup_is_made_listed_and_restored(case: Case) -> None:
-    case.instance.sh("mkdir -p /var/log && head -c 20000000 /dev/urandom > /var/log/large")
+    case.instance.sh("mkdir -p /var/log && head -c 9000000 /dev/urandom > /var/log/large")
     case.system.aws.clock.pace = 0.05
     (told,) = backed_up(case, OnHost(case.instance))
     case.system.aws.clock.pace = 0
     by_hand = case.instance.back_up("/var/log").report
+    listed = case.restoring.restore("list").output.splitlines()
     for number, report in enumerate((json.loads(told["output"]), by_hand)):
         assert report["outcome"] == "complete", report
-        assert report["key"] in case.restoring.restore("list").output.splitlines()
+        assert report["key"] in listed
         there = f"/srv/{number}"
         assert case.restoring.restore("restore", report["key"], there).report["outcome"] == "restored"
         large = case.instance.sh("sha256sum < /var/log/large")

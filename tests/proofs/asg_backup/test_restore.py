@@ -90,5 +90,7 @@ def test_s3_that_breaks_off_is_tried_again_and_then_told(
     listed = instance.restore("list", Group="web/")
     assert listed.output.splitlines()[:-1] == [key]
     assert listed.report["reason"] == "1 backups"
-    system.aws.faults.error("s3:GetObject", "AccessDenied", status=403)
+    system.aws.faults.error("s3:*", "AccessDenied", status=403)
     refused(instance, key, "there is no manifest")
+    done = instance.restore("list")
+    assert (done.status, done.report["reason"]) == (1, "the bucket cannot be listed")

@@ -19,6 +19,7 @@ from blueprints.local.aws import Aws
 from blueprints.local.hosts import Host, Network
 from blueprints.local.hosts.host import end
 from blueprints.local.hosts.network import unavailable
+from scripts.foreign.environments import UnavailableError, aws_cli
 
 from . import docker
 from .docker import Docker
@@ -64,13 +65,33 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def archive(packaged: Path) -> Path:
     """The agent, which is what the template's layer holds."""
-    content = templates.load(packaged.read_text())["Resources"]["AgentLayerVersion"]["Properties"]["Content"]
+    return layer(packaged, "AgentLayerVersion")
+
+
+def layer(packaged: Path, name: str) -> Path:
+    """What a layer of the packaged template holds."""
+    content = templates.load(packaged.read_text())["Resources"][name]["Properties"]["Content"]
     return (packaged.parent / content).resolve()
+
+
+@pytest.fixture(scope="session")
+def cli() -> Path:
+    try:
+        return aws_cli()
+    except UnavailableError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"the AWS CLI cannot be installed: {error}")
 
 
 @pytest.fixture(scope="session")
 def zone(aws: Aws) -> str:
     """The private zone."""
+    return private_zone(aws)
+
+
+def private_zone(aws: Aws) -> str:
+    """A private zone's id."""
     made = aws.client("route53").create_hosted_zone(
         Name=ZONE,
         CallerReference="proof",
@@ -78,6 +99,14 @@ def zone(aws: Aws) -> str:
         VPC={"VPCRegion": aws.region, "VPCId": "vpc-0123456789abcdef0"},
     )
     return made["HostedZone"]["Id"].rpartition("/")[2]
+
+
+def until(condition: Callable[[], bool], told: Callable[[], object] = lambda: "") -> None:
+    """Wait for a condition; `told` says what was found instead."""
+    end_ = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < end_, told()
+        time.sleep(0.05)
 
 
 class Machine:
@@ -144,10 +173,7 @@ class Machine:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def wait(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + DEADLINE
-        while not condition():
-            assert time.monotonic() < until, f"{self.answers()}: {self.log.read_text()[-3000:]}"
-            time.sleep(0.05)
+        until(condition, lambda: f"{self.answers()}: {self.log.read_text()[-3000:]}")
 
     def close(self) -> None:
         if self.agent is not None:
@@ -168,6 +194,14 @@ def machine(network: Network, aws: Aws, archive: Path, zone: str) -> Iterator[Ma
     made = Machine(network, aws, archive, zone, "node1")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def images(machine: Machine, packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The machine has the services' images."""
+    from .services import build  # which needs this module
+
+    build(machine, packaged, tmp_path_factory.mktemp("context"))
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from typing import Any
 
 from blueprints.local.hosts import Host
 
+from .registry import Registry
+
 SMALL = "local/busybox:1"
 PYTHON = "public.ecr.aws/docker/library/python:3.13-slim"
 _START_SECONDS = 60
@@ -38,11 +40,16 @@ class Docker:
         self._process: subprocess.Popen[bytes] | None = None
         self._host: Host | None = None
 
-    def start(self, host: Host) -> None:
-        """In this host's network; a second time, with all that it had."""
+    def start(self, host: Host, registry: Registry | None = None) -> None:
+        """In this host's network; a second time, with all that it had. A registry is known by its name and trusted."""
         self._host = host
+        known = {} if registry is None else {"SSL_CERT_FILE": str(registry.certificate)}
+        names = f"127.0.0.1 localhost\n{registry.address} {registry.name}\n" if registry else ""
+        (self.folder / "hosts").write_text(names)
         enter = ["setpriv", "--pdeathsig", "KILL", "nsenter", f"--net=/proc/{host.pid}/ns/net"]
         enter += ["unshare", "--mount", "--propagation", "private"]
+        if registry is not None:
+            enter += ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(self.folder / "hosts")]
         daemon = [
             "dockerd",
             "--data-root",
@@ -66,7 +73,11 @@ class Docker:
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*enter, *daemon], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*enter, *daemon],
+                env={**os.environ, **known},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         until = time.monotonic() + _START_SECONDS
         while subprocess.run(self.command("version"), capture_output=True, check=False).returncode:

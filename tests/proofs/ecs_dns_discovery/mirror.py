@@ -1,27 +1,39 @@
-"""A real name server that says what the emulated Route 53 holds.
+"""A real name server that says what the emulated Route 53 holds, or Cloud Map.
 
-The mirror knows one call, ListResourceRecordSets, and no agent. Records of one name are all in an answer if they are
-multivalue; of those that are weighted one is, another at each change. What it cannot represent it refuses.
+The mirror knows calls that list and nothing else. Records of one name are all in an answer if they are multivalue; of
+those that are weighted one is, another at each change. What it cannot represent it refuses.
 """
 
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from blueprints.local.hosts import Host
 from blueprints.local.hosts.host import end
 
+# What lists, and what makes lines of a zone file of that
+Source = tuple[Callable[[], Any], Callable[[Any], list[str]]]
+
 _PERIOD = 0.05
 _CONFIG = """
 options {{ directory "/run"; pid-file "/run/named.pid"; session-keyfile "/run/session.key"; recursion no;
+  check-names primary ignore; check-names response ignore;
   listen-on {{ any; }}; listen-on-v6 {{ none; }}; allow-query {{ any; }}; dnssec-validation no; }};
 controls {{ }};
 zone "{zone}" {{ type primary; file "{file}"; notify no; }};
 """
+
+
+def missing() -> str:
+    """Why no name server can run here; empty where one can."""
+    found = [each for each in ("named", "dig") if shutil.which(each) is None]
+    return f"no {' and no '.join(found)}; install bind9 and bind9-dnsutils" if found else ""
 
 
 class UnknownRecordError(Exception):
@@ -68,14 +80,24 @@ def _absolute(kind: str, value: str) -> str:
     return f"{value.rstrip('.')}." if kind == "SRV" else value
 
 
+def of_route53(client: Any, zone_id: str) -> Source:
+    """A hosted zone: what is listed, and its lines of a zone file."""
+    choose = random.Random(7)  # noqa: S311 - no secret
+
+    def listed() -> list[dict[str, Any]]:
+        pages = client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone_id)
+        return [each for page in pages for each in page["ResourceRecordSets"]]
+
+    return listed, lambda sets: answers(sets, choose)
+
+
 class Mirror:
     """BIND on a host, with the zone in `folder`, which the host is shown."""
 
-    def __init__(self, host: Host, client: Any, zone_id: str, zone: str, folder: Path) -> None:
-        self._host, self._client, self._zone_id, self._zone = host, client, zone_id, zone
-        self._file, self._serial, self._last = folder / "zone", 0, [""]
-        self._choose = random.Random(7)  # noqa: S311 - no secret
-        self._sets: list[dict[str, Any]] = []
+    def __init__(self, host: Host, source: Source, zone: str, folder: Path) -> None:
+        self._host, self._zone = host, zone
+        self._listed, self._lines = source
+        self._file, self._serial, self._last = folder / "zone", 0, None
         self.failure = ""
         self._write([])
         (folder / "named.conf").write_text(_CONFIG.format(zone=zone, file=self._file))
@@ -103,11 +125,10 @@ class Mirror:
             self.failure = repr(error)
 
     def _once(self) -> None:
-        pages = self._client.get_paginator("list_resource_record_sets").paginate(HostedZoneId=self._zone_id)
-        sets = [each for page in pages for each in page["ResourceRecordSets"]]
-        if sets != self._sets:
-            self._write(answers(sets, self._choose))
-            self._sets = sets
+        found = self._listed()
+        if found != self._last:
+            self._write(self._lines(found))
+            self._last = found
             self._host.run(["sh", "-c", "kill -HUP $(cat /run/named.pid)"])
 
     def dig(self, kind: str, name: str) -> list[str]:

@@ -1,0 +1,110 @@
+"""The command `doctor`. It imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from .questions import Clients
+
+_FAULTS, _BAD_INPUT = 1, 2
+
+
+@click.command()
+@click.argument("stack", metavar="STACK")
+@click.option("--region", metavar="REGION", help="Region to ask; by default the one of your AWS settings.")
+@click.option("--env", metavar="ENV", help="Only the stacks of this environment, a folder of --stacks.")
+@click.option(
+    "--stacks",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("stacks"),
+    show_default=True,
+    help="Folder of the stack files.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("templates"),
+    show_default=True,
+    help="Folder of the rendered templates.",
+)
+def doctor(stack: str, region: str | None, env: str | None, folder: Path, out: Path) -> None:
+    """Ask an account whether it can take a stack: quotas, zones, capacity, images, keys. Changes nothing.
+
+    Exit status: 0 nothing stands against it, 1 something does, or AWS does not say, 2 bad input.
+    """  # fmt: skip
+    from ..core.errors import BlueprintError
+
+    try:
+        template, given = _read(stack, env, folder, out)
+        good = _tell(template, given, _clients(region))
+    except BlueprintError as error:
+        for fault in error.faults:
+            click.echo(str(fault), err=True)
+        sys.exit(_BAD_INPUT)
+    if not good:
+        sys.exit(_FAULTS)
+
+
+def _read(stack: str, env: str | None, folder: Path, out: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """A stack's rendered template and its parameters. Raises BlueprintError."""
+    from ..checks.template import TemplateError, load
+    from ..core.errors import BlueprintError, Fault
+    from ..core.stack_file import discover
+
+    paths = discover(folder, env, [stack])
+    if len(paths) > 1:
+        raise BlueprintError([Fault(stack, "", f"names {len(paths)} stacks; write ENV/STACK")])
+    stem = out / paths[0].parent.name / paths[0].stem
+    file, values = stem.with_suffix(".yaml"), Path(f"{stem}.parameters.json")
+    if not file.exists():
+        raise BlueprintError([Fault(str(file), "", "not rendered yet; run make render")])
+    try:
+        template = load(file.read_text(encoding="utf-8"))
+    except TemplateError as error:
+        raise BlueprintError([Fault(str(file), "", f"no template: {error}")]) from error
+    listed: list[dict[str, str]] = json.loads(values.read_text(encoding="utf-8")) if values.exists() else []
+    return template, {each["ParameterKey"]: each["ParameterValue"] for each in listed}
+
+
+def _clients(region: str | None) -> Clients:
+    """Clients of the AWS settings that are in force. Raises BlueprintError where there are none."""
+    import boto3
+
+    from ..core.errors import BlueprintError, Fault
+
+    session: Any = boto3.Session(region_name=region)
+    if session.region_name is None:
+        raise BlueprintError([Fault("", "region", "none is set; write --region or set AWS_REGION")])
+    if session.get_credentials() is None:
+        raise BlueprintError([Fault("", "credentials", "none found; log in, or set AWS_PROFILE")])
+    return session.client
+
+
+def _tell(template: dict[str, Any], given: dict[str, str], clients: Clients) -> bool:
+    """Print every answer; whether all are good."""
+    from .needs import needs
+    from .questions import Doctor
+
+    def zones() -> list[str]:
+        found = clients("ec2").describe_availability_zones(
+            Filters=[{"Name": "state", "Values": ["available"]}]
+        )
+        return sorted(
+            each["ZoneName"]
+            for each in found["AvailabilityZones"]
+            if each.get("ZoneType", "") != "local-zone"
+        )
+
+    answers = Doctor(needs(template, given, zones), clients).answers()
+    for each in answers:
+        click.echo(str(each), err=not each.good)
+    faults = sum(not each.good for each in answers)
+    click.echo(f"{len(answers)} answers, {faults} {'fault' if faults == 1 else 'faults'}")
+    return not faults
