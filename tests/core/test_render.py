@@ -106,7 +106,7 @@ def test_json_holds_what_yaml_holds(examples: Path) -> None:
 
 def test_sections_stand_in_the_order_that_people_read(examples: Path) -> None:
     order = ["AWSTemplateFormatVersion", "Transform", "Description", "Metadata", "Parameters", "Rules", "Conditions",
-             "Resources", "Outputs"]  # fmt: skip
+             "Mappings", "Resources", "Outputs"]  # fmt: skip
     for path in examples.glob("templates/*/*.yaml"):
         sections = list(load(path.read_text()))
         assert sections == [section for section in order if section in sections]
