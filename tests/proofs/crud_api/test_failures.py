@@ -163,4 +163,4 @@ def test_a_taken_port_is_one_line() -> None:
         process = command("--port", str(port))
         _, told = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert told.strip() == f"port {port}: Address already in use; choose another --port"
+    assert told.strip() == f"port {port}, for HttpApi: Address already in use; choose another"
