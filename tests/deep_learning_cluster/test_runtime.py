@@ -134,11 +134,9 @@ def test_what_cares_for_gpus_is_packed_where_it_is_asked_for() -> None:
 
 
 def test_every_variant_is_taken_inline() -> None:
-    """The README says which are not: 32 EFA interfaces on both kinds of node, and a proxy on top."""
-    for each in variants(DeepLearningCluster):
-        assert isinstance(each, DeepLearningCluster)
-        crowded = len(each.interfaces_of_type()) == 32 and each.environment.proxy
-        assert len(each.render().encode()) <= INLINE_BODY + 2_000 * crowded, each.config
+    """The largest has 32 EFA interfaces on both kinds of node."""
+    sizes = [len(each.render().encode()) for each in variants(DeepLearningCluster)]
+    assert max(sizes) <= INLINE_BODY
 
 
 def test_the_largest_type_is_taken_inline_with_all_that_is_common() -> None:
