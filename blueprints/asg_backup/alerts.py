@@ -39,7 +39,7 @@ def topic_key() -> kms.Key:
     so the key may go with the stack.
     """
     owner = Principal("AWS", Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root"))
-    because = "in a key's policy * is the key itself"
+    because = "in a key's policy it is the key"
     return kms.Key(
         "TopicKey",
         DeletionPolicy="Delete",
@@ -61,7 +61,8 @@ def topic_key() -> kms.Key:
         ),
         Metadata={
             "AllowedEverywhere": [
-                {"Actions": [each.JSONrepr() for each in [*_ADMINISTRATION, *_USE]], "Because": because}
+                {"Actions": [each.JSONrepr() for each in actions], "Because": because}
+                for actions in ([*_ADMINISTRATION, *_USE], _USE)
             ]
         },
     )

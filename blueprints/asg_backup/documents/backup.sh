@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs a task, then streams files to S3 without a copy on a disk; a manifest says that all of them arrived.
+# Runs a task, then streams files to S3 without a copy on a disk; a manifest says that all arrived.
 # Prints one line of JSON, whatever happens. Values arrive as exported variables, BUCKET to DEADLINE_SECONDS.
 set -u
 export LC_ALL=C PATH="$PATH:/usr/local/bin:/snap/bin"
