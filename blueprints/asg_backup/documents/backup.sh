@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs a task, then streams files to S3 without a copy on a disk; a manifest says that all arrived.
-# Prints one line of JSON, whatever happens. Values arrive as exported variables, BUCKET to DEADLINE_SECONDS.
+# Prints a line of JSON, whatever happens. Values arrive as exported variables, BUCKET to DEADLINE_SECONDS.
 set -u
 export LC_ALL=C PATH="$PATH:/usr/local/bin:/snap/bin"
 export AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''
@@ -141,7 +141,7 @@ measure() {
 
 upload() { aws s3 cp - "s3://$BUCKET/$key" --expected-size "$expected" --only-show-errors; }
 
-# What the programs say, as findings. Tar names each member, ./ first, with escapes for what is odd in it.
+# What the programs say, as findings. Tar names members, ./ first, and escapes what is odd.
 summarise() {
   awk '
     function quoted(text) { gsub(/[^ -~]/, "?", text); gsub(/\\/, "\\\\", text); gsub(/"/, "\\\"", text); return substr(text, 1, 200) }
@@ -260,7 +260,7 @@ exec 8>&1
 trap interrupted TERM INT HUP
 trap 'rm -rf "$work"' EXIT
 BEGAN=$(uptime_seconds)
-# The last tenth of the time is for saying what happened.
+# The last tenth of the time is to say what happened.
 ENDS=$((BEGAN + DEADLINE_SECONDS * 9 / 10))
 SHELL_NAME=${BASH:-/bin/sh}
 started=$(date -u +%FT%TZ)
