@@ -44,7 +44,7 @@ PACKAGES_THAT_ARE_NOT_BLUEPRINTS = {
 PHYSICAL_NAMES = re.compile(r"(?!KeyName$)\w+Name")
 NAMES_THAT_ARE_REFERENCES = {
     "AttributeName", "AutoScalingGroupName", "DeviceName", "FromPortName", "GroupName", "InstanceProfileName",
-    "PolicyName", "RoleName", "ServiceName", "StageName", "LaunchTemplateName", "LogGroupName",
+    "PolicyName", "RoleName", "ServiceName", "StageName", "LaunchTemplateName",
 }  # fmt: skip
 
 
@@ -234,8 +234,8 @@ def test_logical_ids_end_with_the_last_word_of_their_type(example: Rendered) -> 
 @each_example
 def test_nothing_has_a_physical_name(example: Rendered) -> None:
     for title, resource in template_of(example)["Resources"].items():
-        if resource["Type"] == "AWS::Lambda::Permission":
-            continue  # its FunctionName is a reference
+        if resource["Type"] in ("AWS::Lambda::Permission", "AWS::EC2::FlowLog"):
+            continue  # their FunctionName and LogGroupName are references
         for name in resource.get("Properties", {}):
             named = PHYSICAL_NAMES.fullmatch(name) and name not in NAMES_THAT_ARE_REFERENCES
             assert not named, f"{title}.{name} keeps a second copy of the stack out of the account"
