@@ -106,9 +106,8 @@ class _Seen:
         for statement, action, resource, texts in allowed:
             self.uses[statement.place, action, resource] += count
             witnesses = self._witnesses.setdefault((statement.place, resource), [])
-            if (
-                not texts or (statement.place, action) not in named
-            ):  # no pattern is needed for what is named beside it
+            # No pattern is needed for what is named beside it.
+            if not texts or (statement.place, action) not in named:
                 witnesses.append((request.action, texts))
 
     def unused(self, statement: Statement) -> Iterator[Failure]:
