@@ -86,7 +86,7 @@ def listen(noticed: str) -> str:
 
 def say(line: str) -> None:
     """One line for the log."""
-    print(line, flush=True)  # noqa: T201 - the journal reads it
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

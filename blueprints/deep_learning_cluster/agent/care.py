@@ -31,7 +31,7 @@ def load() -> tuple[float, float, float] | None:
         return None
     if not rows:
         return None
-    busy, used, whole = zip(*rows)  # noqa: B905 - as many, and strict is not in Python 3.9
+    busy, used, whole = zip(*rows)
     return max(busy), sum(busy) / len(busy), 100 * sum(used) / sum(whole)
 
 

@@ -41,7 +41,7 @@ def probe() -> None:
         "torch": _said(["bash", "-lc", f'python3 -c "{_TORCH}"']) or "-",
         "agent": runtime.hexdigest()[:8],
     }
-    print(json.dumps({**found, "time": time.time()}))  # noqa: T201 - whoever asks reads it
+    print(json.dumps({**found, "time": time.time()}))
 
 
 def _said(command: list[str]) -> str:
@@ -61,15 +61,15 @@ def check(call: Call, nodes: Path = NODES) -> int:
     with ThreadPoolExecutor(64) as pool:
         answers = list(pool.map(_ask, [each["name"] for each in listed]))
     usual = {name: Counter(each[name] for each in answers if each).most_common(1) for name in _SAME}
-    faults = [_faults(each, answer, usual) for each, answer in zip(listed, answers)]  # noqa: B905 - not in Python 3.9
+    faults = [_faults(each, answer, usual) for each, answer in zip(listed, answers)]
     rows = [["node", *_COLUMNS, "fault"]]
-    for node, answer, told in zip(listed, answers, faults):  # noqa: B905
+    for node, answer, told in zip(listed, answers, faults):
         rows.append([node["name"], *(str(answer.get(name, "-")) for name in _COLUMNS), ", ".join(told)])
-    widths = [max(map(len, column)) for column in zip(*rows)]  # noqa: B905
+    widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())  # noqa: B905, T201
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
     lacking, line = _standing(call, len(listed))
-    print(line)  # noqa: T201
+    print(line)
     return int(lacking or any(faults))
 
 
