@@ -133,9 +133,19 @@ class Machine:
         return self.aws.environment(self.name, network_address)
 
     def start(self, *more: str) -> None:
+        """Until the agent has registered its host; begun anew where it ends before, as its unit's Restart= has it."""
+
+        def registered() -> bool:
+            if self.agent is None or self.agent.poll() is not None:
+                self.agent = self._begun(*more)
+            return bool(self.records("A"))
+
+        self.agent = None
+        self.wait(registered)
+
+    def _begun(self, *more: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self.agent = self.host.start(self.command(*more), env=self.environment(), stdout=log, stderr=log)
-        self.wait(lambda: bool(self.records("A")))
+            return self.host.start(self.command(*more), env=self.environment(), stdout=log, stderr=log)
 
     def once(self, *more: str) -> subprocess.CompletedProcess[bytes]:
         return self.host.run(self.command(*more), env=self.environment())
