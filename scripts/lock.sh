@@ -9,6 +9,7 @@ lock() {
   build/lock/bin/uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header --quiet "$@"
 }
 lock pyproject.toml --all-extras --group dev --generate-hashes -o requirements.lock "$@"
+# torch.txt is chosen by hand, since its builds for CPUs are on an index of their own.
 foreign=scripts/foreign/locks
 for tool in checkov cdk sam aws; do
   lock "$foreign/$tool.in" --no-annotate -o "$foreign/$tool.txt" "$@"

@@ -27,6 +27,9 @@ REGISTRY = ("awslabs.aws-iac-mcp-server", "1.0.26")
 # What an environment runs in and does not bring.
 _NEEDS = {"cdk": "node"}
 
+# Builds of torch for CPUs are on an index of its own, which uv knows by name; pip may be told of another place.
+_BUILDS = {"torch": "--torch-backend=cpu"}
+
 
 class UnavailableError(Exception):
     """A tool that cannot be installed here, with the reason."""
@@ -43,7 +46,14 @@ def python(name: str) -> Path:
         return interpreter
     uv = _uv()
     _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder])
-    _run([uv, "pip", "install", "--quiet", "--python", interpreter, "-r", lock])
+    install = [uv, "pip", "install", "--quiet", "--python", interpreter, "-r", lock]
+    if name in _BUILDS:
+        _first(
+            [sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet", "-r", lock],
+            [*install, _BUILDS[name]],
+        )
+    else:
+        _run(install)
     _stamp(folder, lock.read_text())
     return interpreter
 
@@ -117,6 +127,17 @@ def _stamped(folder: Path, content: str) -> bool:
 
 def _stamp(folder: Path, content: str) -> None:
     (folder / "installed").write_text(content)
+
+
+def _first(*commands: Sequence[str | Path]) -> None:
+    """Run commands until one succeeds. Raises UnavailableError with what each said."""
+    said: list[str] = []
+    for command in commands:
+        try:
+            return _run(command)
+        except UnavailableError as error:
+            said.append(str(error))
+    raise UnavailableError("; ".join(said))
 
 
 def _run(command: Sequence[str | Path]) -> None:

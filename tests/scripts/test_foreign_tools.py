@@ -219,7 +219,7 @@ def test_one_failing_tool_does_not_hide_the_next(capsys: pytest.CaptureFixture[s
 
 def test_every_environment_is_pinned_to_the_last_distribution() -> None:
     locks = sorted(environments.LOCKS.glob("*.txt"))
-    assert [each.stem for each in locks] == ["aws", "cdk", "cfngin", "checkov", "sam", "sceptre"]
+    assert [each.stem for each in locks] == ["aws", "cdk", "cfngin", "checkov", "sam", "sceptre", "torch"]
     for lock in locks:
         lines = [line for line in lock.read_text().splitlines() if not line.startswith("#")]
         assert all("==" in line for line in lines), lock.name

@@ -80,6 +80,8 @@ def contents(epoch: int, slot: int, members: list[Member], mount: str) -> dict[s
         "NNODES": len(members),
         "NODE_RANK": members.index(mine),
         "NPROC_PER_NODE": ranks(mine),
+        # Else a replaced node never joins a job that runs: https://github.com/pytorch/pytorch/issues/135712
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": 1,
     }
     nodes = {"epoch": epoch, "nodes": [node(each) for each in members]}
     return {

@@ -1,7 +1,8 @@
 """A cluster of emulated hosts: the stack deployed into the emulated AWS, and a host for each of its instances.
 
 A host is fed with the user data that AWS would deliver to its instance, and with nothing else of ours. What an image
-and EC2 give it is here: the login user, sshd with keys of its own, the AWS CLI, metadata with the role's credentials.
+and EC2 give it is here: the login user, sshd with keys of its own, the AWS CLI, metadata with the role's credentials,
+and a name for its address.
 """
 
 from __future__ import annotations
@@ -25,13 +26,34 @@ from blueprints.local.place import Place
 from blueprints.local.stack import Stack
 from scripts.foreign import environments
 
+from . import dns
+
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 SCRIPT = "/var/lib/cloud/instance/scripts/part-001"
 CONSOLE = "/var/log/cloud-init-output.log"
 ROLE = "meta-data/iam/security-credentials/node"
 GPUS = 2
-NVIDIA = f'#!/bin/bash\nfor n in $(seq 0 {GPUS - 1}); do echo "GPU $n: NVIDIA L4 (UUID: GPU-$n)"; done\n'
+# Lists GPUs, or gives the figures asked for of each; /etc/gpus has how many there are and how busy.
+NVIDIA = f"""#!/bin/bash
+count={GPUS} busy=50
+[ ! -e /etc/gpus ] || . /etc/gpus
+for n in $(seq 0 $((count - 1))); do
+  case $1 in
+    -L) echo "GPU $n: NVIDIA L4 (UUID: GPU-$n)" ;;
+    --query-gpu=utilization.gpu,memory.used,memory.total) echo "$busy, 1024, 23034" ;;
+    --query-gpu=driver_version) echo 570.133.20 ;;
+    *) exit 1 ;;
+  esac
+done
+"""
+PARENTS = [
+    each
+    for path in (environments.FOREIGN, Path(sys.executable).resolve())
+    for each in path.parents
+    if each != Path("/") and each.is_dir()
+]
+SHOWN = [str(environments.FOREIGN / name) for name in ("aws", "torch")]
 
 
 def rendered(folder: Path, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> Stack:
@@ -69,10 +91,15 @@ class Node:
 
     def run(self, script: str, user: str = "root", timeout: float = 60) -> subprocess.CompletedProcess[bytes]:
         """Run a command in a login shell of a user."""
-        command = ["bash", "-lc", script]
-        whole = command if user == "root" else ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env",
-                                                f"HOME=/home/{user}", f"USER={user}", *command]  # fmt: skip
-        return self.host.run(whole, timeout=timeout)
+        return self.host.run([*self.shell(user), script], timeout=timeout)
+
+    def shell(self, user: str) -> list[str]:
+        """A user's login shell, in his home; the command is to follow."""
+        if user == "root":
+            return ["bash", "-lc"]
+        home = f"/home/{user}"
+        become = ["setpriv", "--reuid", user, "--regid", user, "--init-groups", "env", f"--chdir={home}"]
+        return [*become, f"HOME={home}", f"USER={user}", "bash", "-lc"]
 
     def read(self, path: str) -> str:
         """A file of the host."""
@@ -111,10 +138,11 @@ class Cluster:
 
     def _node(self, kind: str, instance_id: str) -> Node:
         host = self.network.host(
-            f"{kind.lower()}-{len(self.network.hosts)}",
+            dns.host_name(self.network),
             hidden=[str(ROOT)],
-            shown=[str(environments.FOREIGN / "sam")],
+            shown=[each for each in SHOWN if os.path.isdir(each)],
             files={
+                "/etc/resolv.conf": dns.resolv_conf(self.network),
                 "/usr/bin/nvidia-smi": NVIDIA,
                 "/usr/local/bin/systemctl": (HERE / "systemctl.py").read_text(),
             },
@@ -125,8 +153,10 @@ class Cluster:
             "rm -rf /etc/ssh/ssh_host_* /etc/systemd/system/*.wants && ssh-keygen -A > /dev/null"
             " && useradd --create-home --shell /bin/bash --password '*' ubuntu && chmod 755 /usr/local/bin/systemctl"
             " /usr/bin/nvidia-smi && mkdir -p /root/.aws $(dirname " + SCRIPT + ")"
-            f" && ln -sf {environments.FOREIGN}/sam/bin/aws /usr/local/bin/aws"
+            f" && ln -sf {environments.FOREIGN}/aws/bin/aws {environments.FOREIGN}/torch/bin/torchrun /usr/local/bin/"
             f" && printf '[default]\\nendpoint_url = {endpoint}\\n' > /root/.aws/config"
+            # The programs of these environments are the login user's too, wherever this checkout is.
+            f" && cp -r /root/.aws /home/ubuntu/ && chmod a+x {' '.join(map(str, PARENTS))}"
             " && systemctl enable ssh && systemctl boot"
         )
         script = self.stack.user_data(f"{kind}LaunchTemplate")
@@ -215,5 +245,9 @@ def available() -> str:
     """Why no cluster can be made here; empty where one can."""
     from blueprints.local.hosts import unavailable
 
-    missing = [each for each in ("/usr/sbin/sshd", "/usr/bin/python3") if not os.path.exists(each)]
-    return unavailable() or (f"no {missing[0]}; apt-get install openssh-server python3" if missing else "")
+    missing = [
+        each for each in ("/usr/sbin/sshd", "/usr/sbin/named", "/usr/bin/python3") if not os.path.exists(each)
+    ]
+    return unavailable() or (
+        f"no {missing[0]}; apt-get install openssh-server bind9 python3" if missing else ""
+    )

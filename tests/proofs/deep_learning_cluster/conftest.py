@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 
 from blueprints.local.hosts import Network
 from scripts.foreign import environments
+from scripts.foreign.environments import UnavailableError
 
+from . import dns
 from .cluster import Cluster, available, begin, rendered
 
 PERIOD = 6
@@ -33,11 +36,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def network() -> Iterator[Network]:
-    """A bridge for all clusters."""
-    environments.python("sam")  # which has the AWS CLI
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
+    """A bridge for all clusters, with the name server of a VPC."""
+    environments.aws_cli()
+    with suppress(UnavailableError):  # whoever needs it says so
+        environments.python("torch")
     with Network() as made:
+        names = dns.serve(made, tmp_path_factory.mktemp("named"))
         yield made
+        names.terminate()
+        names.wait()
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,8 @@ import json
 
 import pytest
 
-from .cluster import Cluster, Node, figure, until
-from .conftest import PERIOD
-
-LONG = 20 * PERIOD  # to end a hang; the goal is a lease and two periods
+from .changes import LONG, count, counts, formed, replaced
+from .cluster import Cluster, until
 
 CHANGES = """
 cd /opt/deeplearning/lib && python3 - <<'EOF'
@@ -40,24 +38,9 @@ echo $looks
 
 
 @pytest.fixture(autouse=True)
-def formed(cluster: Cluster) -> None:
+def whole(cluster: Cluster) -> None:
     """All four are in every list."""
-    cluster.aws.faults.clear()
-    until(lambda: counts(cluster) == ["4"] * 4, 2 * LONG)
-
-
-def count(node: Node) -> str:
-    """How many nodes a node knows, by its variable and by the lines of its list."""
-    snapshot = "cd -P /opt/deeplearning/current && . ./deeplearning.sh"
-    told = node.out(f"{snapshot} && echo $DEEPLEARNING_WORKERS_COUNT $(wc -l < workers)")
-    by_variable, by_lines = told.split()
-    assert by_variable == by_lines
-    return by_variable
-
-
-def counts(cluster: Cluster) -> list[str]:
-    """That of every node."""
-    return [count(each) for each in cluster.nodes]
+    formed(cluster)
 
 
 def test_a_reader_never_sees_a_torn_set_in_a_thousand_changes(cluster: Cluster) -> None:
@@ -122,24 +105,6 @@ def test_a_node_that_is_cut_off_is_left_out_and_comes_back_as_itself(cluster: Cl
     until(lambda: counts(cluster) == ["4"] * 4, LONG)
     assert cluster.by_slot()[slot] is node
     assert f"{node.host.address} deeplearning-worker3" in others[0].read("/etc/hosts")
-
-
-def replaced(cluster: Cluster, slot: int) -> Node:
-    """The node that takes the place of one whose instance is terminated."""
-    lost = cluster.by_slot()[slot]
-    cluster.aws.client("ec2").terminate_instances(InstanceIds=[lost.instance_id])
-    lost.host.power_off()
-    cluster.nodes.remove(lost)
-    (node,) = cluster.power_on()
-    assert cluster.boot([node]) == {node.instance_id: 0}, node.read("/var/log/cloud-init-output.log")
-    until(lambda: counts(cluster) == ["4"] * 4, LONG)
-    address = f"{node.host.address} deeplearning-worker{slot}\n"
-    seconds = until(lambda: all(address in each.read("/etc/hosts") for each in cluster.nodes), LONG)
-    figure(
-        f"all nodes knew slot {slot}'s new holder {seconds:.1f} s after it had booted; a period is {PERIOD} s"
-    )
-    assert cluster.by_slot()[slot] is node
-    return node
 
 
 def test_a_replacement_takes_the_dead_workers_index(cluster: Cluster) -> None:
