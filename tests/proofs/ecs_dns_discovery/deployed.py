@@ -15,8 +15,8 @@ from blueprints.local.stack import Stack
 
 from .conftest import ROOT
 
-# Beside the committed templates, whose assets are paths from there.
-_FILE = str(ROOT / "templates" / "example" / "ecs-dns-discovery-agent.yaml")
+# Where the committed templates are, whose assets are paths from there
+_FOLDER = ROOT / "templates" / "example"
 _GIVEN = {
     "CertificateArn": "arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012",
     "ClientCidr": "198.51.100.0/24",
@@ -42,7 +42,11 @@ def deployed(
     """The blueprint with these settings, in an account with this zone."""
     blueprint = EcsDnsDiscovery(DiscoveryConfig.model_validate(settings), environment or Environment())
     stack = Stack(
-        blueprint.render(), {**_GIVEN, **parameters}, Place(name), file=_FILE, fetch=lambda _: "ami-12c6146b"
+        blueprint.render(),
+        {**_GIVEN, **parameters},
+        Place(name),
+        file=str(_FOLDER / f"{name}.yaml"),
+        fetch=lambda _: "ami-12c6146b",
     )
     provided = {
         each: _provided(stack.place, each, kind)

@@ -1,4 +1,7 @@
-"""The roles of the system, against the calls of a host's life, of the health function, and of a build of images."""
+"""The roles of the system, against the calls of a host's life, of the health function, and of a build of images.
+
+Each way of discovery is a shape with roles of its own; the health function belongs to the agent's alone.
+"""
 
 from __future__ import annotations
 
@@ -39,10 +42,15 @@ CHECKED = {
     "sessions": True,
     "flow_logs": True,
 }
+CONNECTED = {"discovery": {"kind": "service_connect"}, "sessions": True}
 SHAPES: dict[str, tuple[dict[str, Any], Environment, dict[str, str]]] = {
     "plain": (AGENT, Environment(), {}),
     "checked": (CHECKED, Environment(kms_key=True), {"KmsKeyArn": KEY}),
+    "cloud_map": ({"flow_logs": True}, Environment(), {}),
+    "service_connect": (CONNECTED, Environment(kms_key=True), {"KmsKeyArn": KEY}),
 }
+with_agent = pytest.mark.parametrize("case", ["plain", "checked"], indirect=True, scope="module")
+in_each_shape = pytest.mark.parametrize("case", list(SHAPES), indirect=True, scope="module")
 
 
 @dataclass
@@ -79,7 +87,7 @@ def registry(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iter
     made.close()
 
 
-@pytest.fixture(scope="module", params=list(SHAPES))
+@pytest.fixture(scope="module")
 def case(
     request: pytest.FixtureRequest,
     privileges: Privileges,
@@ -94,9 +102,10 @@ def case(
         aws = ending.enter_context(Aws(addresses=[network.gateway]))
         zone = private_zone(aws)
         stack = deployed(aws, f"privilege-{request.param}", zone, settings, environment, **parameters)
-        layers = Layers(
-            network.gateway, {stack.physical[name].ref: path for name, path in layer_archives.items()}
-        )
+        kept = {
+            stack.physical[name].ref: path for name, path in layer_archives.items() if name in stack.physical
+        }
+        layers = Layers(network.gateway, kept)
         ending.callback(layers.close)
         aws.forward("lambda:GetLayerVersionByArn", layers.url)
         tasks = Tasks(aws, stack.place)
@@ -159,8 +168,15 @@ def started(aws: Aws, stack: Stack, folder: Path) -> dict[str, Function]:
     }
 
 
-def test_a_host_boots_and_its_agent_writes_and_takes_back(case: Case) -> None:
+@in_each_shape
+def test_a_host_joins_the_cluster(case: Case) -> None:
     """The verdict follows after the last test: `privileges` gives it."""
+    joined = (case.host.disk / "etc/ecs/ecs.config").read_text().splitlines()
+    assert joined[0] == f"ECS_CLUSTER={case.stack.physical['Cluster'].ref}", case.hosts.said
+
+
+@with_agent
+def test_an_agent_writes_and_takes_back(case: Case) -> None:
     assert case.records() == {f"{case.host.name}:host"}, case.hosts.said
     docker = case.hosts.daemons[case.host.name]
     docker.import_small()
@@ -179,6 +195,7 @@ def record(case: Case, name: str, kind: str, identifier: str, value: str) -> Non
     )
 
 
+@with_agent
 def test_the_function_looks_at_two_clusters_and_stops_and_deletes(case: Case) -> None:
     """On the machine's own loopback, where one service answers and one does not."""
     host, dead = case.host.name, "i-00000000000000bad"
@@ -203,12 +220,14 @@ def test_the_function_looks_at_two_clusters_and_stops_and_deletes(case: Case) ->
         assert case.tasks.stopped == []
 
 
+@with_agent
 def test_cloudformation_has_the_zone_emptied(case: Case) -> None:
     case.invoke("HealthFunction", case.cloudformation.request("Delete", "ZoneRecords"))
     assert case.cloudformation.answers[-1]["Status"] == "SUCCESS"
     assert case.records() <= {f"{case.host.name}:host"}  # the agent lives here, and may have noticed
 
 
+@in_each_shape
 @pytest.mark.parametrize(("function", "status"), [("ImagesFunction", "SUCCESS"), ("Hurried", "FAILED")])
 def test_cloudformation_has_the_images_built(case: Case, function: str, status: str) -> None:
     before = len(case.cloudformation.answers)
@@ -217,6 +236,7 @@ def test_cloudformation_has_the_images_built(case: Case, function: str, status: 
     assert answer["Status"] == status, answer
 
 
+@in_each_shape
 def test_the_build_pushes_what_is_not_there(case: Case) -> None:
     uris = [
         case.stack.physical[f"{each}Repository"].attributes["RepositoryUri"]
@@ -231,6 +251,7 @@ def test_the_build_pushes_what_is_not_there(case: Case) -> None:
         assert done.stdout.decode().count("is there already") == already
 
 
+@in_each_shape
 def test_tasks_may_do_nothing(case: Case) -> None:
     definitions = case.stack.resources("AWS::ECS::TaskDefinition")
     assert len(definitions) == 3
