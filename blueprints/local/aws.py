@@ -173,6 +173,10 @@ class Aws:
         """A resource of a stack waits, from now on, for so many signals."""
         self.control("POST", "signals", {"stack": stack, "resource": resource, "count": count})
 
+    def limit_launches(self, instance_type: str, instances: int) -> None:
+        """EC2 has so many instances of a type for Auto Scaling, those that run included; groups try again at once."""
+        self.control("POST", "launches", {"instance_type": instance_type, "instances": instances})
+
     def forward(self, api: str, url: str) -> None:
         """Let the server at `url` carry out an operation, such as `lambda:Invoke`."""
         self.control("POST", "forwards", {api: url})

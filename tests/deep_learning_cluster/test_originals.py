@@ -376,7 +376,7 @@ def our_watch(scaling: Scaling, sick: str = "") -> None:
     care = Care(
         "replace", scaling, registry, {}, gpus=4, master=True, clock=lambda: 0.0, log=lambda line: None
     )
-    care.keep(groups, present, capacity.tell(groups, len(present), 1))
+    care.keep(groups, present, capacity.tell(groups, len(present)))
 
 
 def their_watch(scaling: Scaling, sick: str = "") -> None:

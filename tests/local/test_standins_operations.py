@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from http.client import HTTPConnection
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.autoscaling.responses import AutoScalingResponse
 from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.utils import camelcase_to_underscores
 from moto.ec2.responses import EC2Response
 
 from blueprints.local.aws import Aws
 from blueprints.local.standins.control import Control
+from blueprints.local.standins.launches import Launches
 
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/AWaitingTestStack/1"
 MOTO = {"cloudformation": CloudFormationResponse, "ec2": EC2Response}
 
 
-@pytest.mark.parametrize("api", sorted(Control().operations))
+@pytest.mark.parametrize("api", sorted(Control().operations.keys() - Launches().operations.keys()))
 def test_moto_still_lacks(api: str) -> None:
     """When this fails, moto has the operation: take the stand-in away."""
     service, operation = api.split(":")
@@ -136,3 +138,47 @@ def test_placement_groups_that_are_refused(aws: Aws) -> None:
         ec2.describe_placement_groups(GroupNames=["two"])
     with pytest.raises(ClientError, match=r"\(InvalidParameterValue\)"):
         ec2.create_placement_group(GroupName="three", Strategy="heap")
+
+
+# Launches of Auto Scaling groups that EC2 has no instances for
+
+
+def test_a_group_gets_what_ec2_has_and_goes_on_asking(aws: Aws) -> None:
+    """The message is the one of the User Guide's "Troubleshoot … EC2 instance launch failures"."""
+    scaling, ec2 = aws.client("autoscaling"), aws.client("ec2")
+    ec2.create_launch_template(
+        LaunchTemplateName="node", LaunchTemplateData={"ImageId": "ami-12c6146b", "InstanceType": "g6.xlarge"}
+    )
+    aws.limit_launches("g6.xlarge", 2)
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="nodes", LaunchTemplate={"LaunchTemplateName": "node"},
+        MinSize=0, MaxSize=4, DesiredCapacity=4, AvailabilityZones=["us-east-1a"],
+    )  # fmt: skip
+
+    def group() -> tuple[int, int]:
+        (found,) = scaling.describe_auto_scaling_groups(AutoScalingGroupNames=["nodes"])["AutoScalingGroups"]
+        return found["DesiredCapacity"], len(found["Instances"])
+
+    def activities(**page: Any) -> list[dict[str, Any]]:
+        return scaling.describe_scaling_activities(AutoScalingGroupName="nodes", **page)["Activities"]
+
+    assert group() == (4, 2)
+    assert [each["StatusCode"] for each in activities()] == ["Failed"] * 2 + ["Successful"] * 2
+    assert activities()[0]["StatusMessage"].startswith(
+        "We currently do not have sufficient g6.xlarge capacity in"
+    )
+    assert activities()[0]["StatusMessage"] in activities()[0]["Description"]
+    aws.limit_launches("g6.xlarge", 3)
+    assert group() == (4, 3)
+    assert [each["StatusCode"] for each in activities(MaxRecords=2)] == ["Failed", "Successful"]
+    pages = scaling.get_paginator("describe_scaling_activities").paginate(PaginationConfig={"PageSize": 2})
+    assert [len(page["Activities"]) for page in pages] == [2, 2, 2]
+    aws.limit_launches("g6.xlarge", 9)
+    assert group() == (4, 4)
+    assert activities()[0]["Description"].startswith("Launching a new EC2 instance: i-")
+
+
+def test_moto_still_tells_no_activities() -> None:
+    """When this fails, moto has learnt them: take what `launches.py` has of them away."""
+    told: Any = AutoScalingResponse.describe_scaling_activities(cast("Any", None))
+    assert told.result == {"Activities": []}

@@ -37,7 +37,6 @@ class Capacity:
 
     def __init__(self, call: Call, registry: Registry, cluster: str) -> None:
         self._call, self._registry, self._cluster = call, registry, cluster
-        self._told: Standing | None = None
 
     def groups(self) -> list[Group]:
         """The groups of this cluster, by their tags."""
@@ -45,18 +44,16 @@ class Capacity:
         answer = self._call("autoscaling describe-auto-scaling-groups", {"Filters": filters})
         return [_group(each) for each in answer["AutoScalingGroups"]]
 
-    def tell(self, groups: list[Group], joined: int, rounds: int) -> Standing:
-        """Write it into the registry if it has changed, and put it into CloudWatch in any case."""
+    def tell(self, groups: list[Group], joined: int) -> Standing:
+        """Write it into the registry and put it into CloudWatch, unless another node is on watch by now."""
         refusals = [(each, self._refusal(each)) for each in groups if each.present < each.desired]
         refused = sum(group.desired - group.present for group, reason in refusals if reason)
         reason = next((reason for _, reason in refusals if reason), "")
         standing = Standing(sum(each.desired for each in groups), joined, refused, reason)
-        if standing != self._told:
-            try:
-                self._registry.stand(standing._asdict(), rounds)
-            except RefusedError:
-                return standing  # another node is on watch
-            self._told = standing
+        try:
+            self._registry.stand(standing._asdict())
+        except RefusedError:
+            return standing
         values = {name: value for name, value in standing._asdict().items() if name != "Reason"}
         put(self._call, values, {"Cluster": self._cluster})
         return standing

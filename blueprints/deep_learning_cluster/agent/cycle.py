@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Clock = Callable[[], float]
     Publish = Callable[[int, int, list[Member]], None]
-    Watched = Callable[[list[Member], Epoch], None]
+    Watched = Callable[[list[Member]], None]
 
 
 class Cycle:
@@ -109,7 +109,7 @@ class Cycle:
             if watching:
                 self._expel(members)
                 if self._watched:
-                    self._watched(members, epoch)
+                    self._watched(members)
             self._hear(slot, epoch, members)
 
     def _on_watch(self) -> bool:

@@ -78,13 +78,14 @@ class Registry:
 
     def round(self) -> Epoch:
         """Begin a round of the watch."""
-        return _epoch(self._update(_EPOCH, "ADD #Rounds :one", {":one": 1}, returns="ALL_NEW"))
+        change = "SET #Watcher = :me ADD #Rounds :one"
+        return _epoch(self._update(_EPOCH, change, {":me": self._facts.Node, ":one": 1}, returns="ALL_NEW"))
 
-    def stand(self, standing: dict[str, Any], rounds: int) -> None:
-        """Write how the cluster stands beside the counters, unless somebody has begun another round since."""
+    def stand(self, standing: dict[str, Any]) -> None:
+        """Write how the cluster stands beside the counters. Raises RefusedError if another node has begun a round."""
         values = {f":{name}": value for name, value in standing.items()}
         sets = ", ".join(f"#{name} = :{name}" for name in standing)
-        self._update(_EPOCH, f"SET {sets}", {**values, ":rounds": rounds}, "#Rounds = :rounds")
+        self._update(_EPOCH, f"SET {sets}", {**values, ":me": self._facts.Node}, "#Watcher = :me")
 
     def claim(self, slot: int, holder: Member | None = None) -> bool:
         """Take a slot that is free, or that `holder` no longer keeps alive; False if somebody was faster.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .capacity import Capacity
     from .care import Care
-    from .registry import Epoch, Member
+    from .registry import Member
 
 
 class Upkeep:
@@ -36,11 +36,11 @@ class Upkeep:
             clock,
             log,
         )
-        self._watched: tuple[float, list[Member], int] | None = None
+        self._watched: tuple[float, list[Member]] | None = None
 
-    def watched(self, members: list[Member], epoch: Epoch) -> None:
+    def watched(self, members: list[Member]) -> None:
         """What this node has just seen, on watch."""
-        self._watched = self._clock(), members, epoch.rounds
+        self._watched = self._clock(), members
 
     def start(self) -> None:
         """Go on beside the agent's own work, for as long as that runs."""
@@ -61,8 +61,8 @@ class Upkeep:
     def _keep(self) -> None:
         if self._watched is None or self._clock() - self._watched[0] > self._lease:
             return
-        _, members, rounds = self._watched
-        present, groups = [each for each in members if not each.gone], self._capacity.groups()
-        standing = self._capacity.tell(groups, len(present), rounds)
+        present = [each for each in self._watched[1] if not each.gone]
+        groups = self._capacity.groups()
+        standing = self._capacity.tell(groups, len(present))
         if self._care:
             self._care.keep(groups, present, standing)

@@ -10,6 +10,7 @@ from . import notifications
 from .answer import Answer
 from .faults import Faults
 from .journal import Journal
+from .launches import Launches
 from .placement_groups import PlacementGroups
 from .signals import Signals
 
@@ -24,8 +25,10 @@ class Control:
         self.journal = Journal()
         self.signals = Signals()
         self.placement_groups = PlacementGroups()
+        self.launches = Launches()
         self.forwards: dict[str, str] = {}
-        self.operations = {**self.signals.operations, **self.placement_groups.operations}
+        self._stand_ins = (self.signals, self.placement_groups, self.launches)
+        self.operations = {name: do for each in self._stand_ins for name, do in each.operations.items()}
         self._routes: dict[tuple[str, str], Callable[[Any], Any]] = {
             ("GET", "faults"): lambda _: self.faults.plain(),
             ("POST", "faults"): self.faults.add,
@@ -35,13 +38,14 @@ class Control:
             ("GET", "gaps"): lambda _: self.journal.gaps(),
             ("GET", "signals"): lambda _: self.signals.plain(),
             ("POST", "signals"): lambda given: self.signals.expect(**given),
+            ("POST", "launches"): lambda given: self.launches.limit(**given),
             ("POST", "forwards"): self.forward,
             ("POST", "reset"): lambda _: self.reset(),
         }
 
     def reset(self) -> None:
         """As at the start; operations stay with whom they are forwarded to."""
-        for each in (self.faults, self.journal, self.signals, self.placement_groups):
+        for each in (self.faults, self.journal, *self._stand_ins):
             each.clear()
 
     def forward(self, given: dict[str, str]) -> None:

@@ -195,10 +195,18 @@ class Cluster:
             for each in running.values():
                 end(each)
 
+    def off(self) -> None:
+        """Power all of it off."""
+        for each in self.nodes:
+            each.host.power_off()
+
+    def waiting(self, kind: str) -> dict[str, Any]:
+        """What CloudFormation waits for at a group, and how far it is."""
+        return next(each for each in self.aws.signals() if each["resource"] == f"{kind}AutoScalingGroup")
+
     def signals(self, kind: str) -> dict[str, str]:
         """Signals to a group so far, by instance id."""
-        wait = next(each for each in self.aws.signals() if each["resource"] == f"{kind}AutoScalingGroup")
-        return {each["unique_id"]: each["status"] for each in wait["signals"]}
+        return {each["unique_id"]: each["status"] for each in self.waiting(kind)["signals"]}
 
     def registry(self) -> dict[str, dict[str, Any]]:
         """The registry's items by slot, as plain values."""
@@ -220,10 +228,15 @@ class Cluster:
         return {slot: here[held[slot]] for slot in sorted(held) if held[slot] in here}
 
 
-def begin(network: Network, stack: Stack) -> Cluster:
-    """Deploy a stack; its instances have no hosts yet."""
+def begin(network: Network, stack: Stack, instances: int | None = None) -> Cluster:
+    """Deploy a stack; its instances have no hosts yet. `instances` is how many EC2 has of their type."""
     aws = Aws(addresses=[network.gateway])
+    kind = str(stack.resolver.parameters["InstanceType"])
+    if instances is not None:
+        aws.limit_launches(kind, 0)
     deploy(stack, aws)
+    if instances is not None:
+        aws.limit_launches(kind, instances)
     return Cluster(network, aws, stack)
 
 

@@ -35,5 +35,4 @@ def test_efs_is_there_now_and_after_a_reboot(network: Network, folder: Path) -> 
         node.reboot()
         assert node.out("mountpoint /efs && cat /efs/file", user="ubuntu").endswith("kept\n")
         assert len(node.read("/var/log/mounted").splitlines()) == 2
-        for each in cluster.nodes:
-            each.host.power_off()
+        cluster.off()
