@@ -84,7 +84,7 @@ def reasons(grants: Sequence[Grant]) -> dict[str, Any]:
         if each.because:
             found.setdefault("AllowedEverywhere", []).append({"Actions": actions, "Because": each.because})
         if each.wider_because:
-            on = list(each.resources)
+            on = [resource for resource in each.resources if "*" in _text(resource)]
             found.setdefault("AllowedWider", []).append({"On": on, "Because": each.wider_because})
         if each.unused_because:
             found.setdefault("AllowedUnused", []).append({"Actions": actions, "Because": each.unused_because})
@@ -96,6 +96,10 @@ def arn(service: str, kind: str, name: str | Sub | GetAtt) -> Sub:
     text = _placeholder(name)
     path = f"{kind}{text}" if text.startswith("/") else f"{kind}/{text}"
     return Sub(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{path}")
+
+
+def _text(resource: Arn) -> str:
+    return resource if isinstance(resource, str) else str(resource.data)
 
 
 def _placeholder(name: str | Sub | GetAtt) -> str:

@@ -20,7 +20,6 @@ def node_policy(
     key_parameter: Sub,
     carriers: Carriers,
     log_group: logs.LogGroup,
-    table: tables.Table,
     key: AWSHelperFn | None,
     *,
     sessions: bool,
@@ -31,18 +30,17 @@ def node_policy(
         ec2_actions.DescribeInstanceTypes,
         autoscaling.DescribeAutoScalingGroups,
         autoscaling.DescribeScalingActivities,
-        because="types and groups are described without a resource: GPUs of a type, nodes there should be",
+        because="IAM knows no resource of these",
     )
     metrics = roles.allow_everywhere(
         cloudwatch.PutMetricData,
-        because="metrics are no resources; a namespace bounds them",
+        because="metrics have no ARN; the namespace bounds them",
         condition=Condition(StringEquals({"cloudwatch:namespace": NAMESPACE})),
     )
     granted = [
         roles.allow(cloudformation.SignalResource, on=Ref("AWS::StackId")),
         roles.allow(ssm.GetParameters, on=[roles.arn("ssm", "parameter", key_parameter), *runtime]),
         roles.write_logs(GetAtt(log_group, "Arn")),
-        roles.allow(dynamodb.GetItem, dynamodb.Scan, on=GetAtt(table, "Arn")),
         described,
         metrics,
         *([roles.decrypt(key, via="dynamodb")] if key is not None else []),
@@ -58,10 +56,11 @@ def node_policy(
 def node_role(
     kind: str, policy: iam.ManagedPolicy, table: tables.Table, address: ec2.EIP | None, gpus: Gpus
 ) -> iam.Role:
-    """The role of one kind of node. Workers write no item of the master's slot, which acts for all."""
+    """The role of one kind of node. Workers ask for changes alone, and write no item of the master's."""
     others = Condition(ForAllValuesStringNotEquals({"dynamodb:LeadingKeys": [_MASTER_SLOT]}))
-    condition = None if kind == "Master" else others
-    granted = [roles.allow(dynamodb.UpdateItem, on=GetAtt(table, "Arn"), condition=condition)]
+    more, condition = ([dynamodb.GetItem], others) if kind == "Worker" else ([], None)
+    registry = [dynamodb.UpdateItem, dynamodb.Scan, *more]
+    granted = [roles.allow(*registry, on=GetAtt(table, "Arn"), condition=condition)]
     if address:
         granted.append(_take(address))
     changes = [autoscaling.SetInstanceHealth] * gpus.replace + [autoscaling.UpdateAutoScalingGroup] * bool(
@@ -78,15 +77,15 @@ def _scale(*changes: Action) -> roles.Grant:
     """Change this cluster's own groups; all of them have the tag."""
     own = Condition(StringEquals({"autoscaling:ResourceTag/Cluster": Ref("AWS::StackName")}))
     groups = roles.arn("autoscaling", "autoScalingGroup:*:autoScalingGroupName", "*")
-    return roles.allow(*changes, on=groups, condition=own)
+    return roles.allow(*changes, on=groups, condition=own, wider_because="made later; the tag says which")
 
 
 def _take(address: ec2.EIP) -> roles.Grant:
-    """Associate this one address, with this cluster's nodes alone; all of them have the tag."""
+    """Associate this one address, with interfaces of this cluster's nodes alone; both have the tag."""
     taken = [
         roles.arn("ec2", "elastic-ip", GetAtt(address, "AllocationId")),
-        roles.arn("ec2", "instance", "*"),
         roles.arn("ec2", "network-interface", "*"),
     ]
     own = Condition(StringEquals({"ec2:ResourceTag/Cluster": Ref("AWS::StackName")}))
-    return roles.allow(ec2_actions.AssociateAddress, on=taken, condition=own)
+    unborn = "made at launch; the tag says which"
+    return roles.allow(ec2_actions.AssociateAddress, on=taken, condition=own, wider_because=unborn)

@@ -1,11 +1,11 @@
 #!/bin/bash
-# Nothing waits any more for an instance that replaces another.
+# Nobody waits for an instance that replaces another.
 send() {
   timeout 300 aws cloudformation signal-resource --stack-name "$STACK_ID" --unique-id "$1" \
     --logical-resource-id "${NODE_TYPE}AutoScalingGroup" --status "$2" || echo "signal $2 was not taken"
 }
 
-# Boots a node. Every path ends with one signal, of FAILURE when a phase fails, hangs past the deadline or dies.
+# Every path of a boot ends with one signal.
 export LOG=/var/log/deeplearning-boot.log LIB=/opt/deeplearning/lib
 AWS_DEFAULT_REGION=$(cut -d : -f 4 <<< "$STACK_ID")
 export AWS_DEFAULT_REGION AWS_RETRY_MODE=standard AWS_MAX_ATTEMPTS=8 AWS_PAGER=''

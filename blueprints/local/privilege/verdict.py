@@ -102,12 +102,16 @@ class _Seen:
             return
         if refused:
             yield Failure("not granted", self._role.id, f"{asked}: {refused}")
-        named = {(statement.place, action) for statement, action, _, texts in allowed if not texts}
         for statement, action, resource, texts in allowed:
             self.uses[statement.place, action, resource] += count
             witnesses = self._witnesses.setdefault((statement.place, resource), [])
-            # No pattern is needed for what is named beside it.
-            if not texts or (statement.place, action) not in named:
+            beside = [
+                other
+                for place, also, other, _ in allowed
+                if (place, also) == (statement, action) and other != resource
+            ]
+            # No pattern is needed for what one beside it says more narrowly.
+            if not any(patterns.matched_arn(resource, each, request) is not None for each in beside):
                 witnesses.append((request.action, texts))
 
     def unused(self, statement: Statement) -> Iterator[Failure]:
@@ -136,7 +140,7 @@ class _Seen:
         """Why a resource means more than was asked for; "*" is right for an action that can name nothing."""
         witnesses = self._witnesses.get((statement.place, resource), [])
         if (statement.place, resource) in self._witnesses and not witnesses:
-            return "all that it has matched is named beside it"
+            return "all that it has matched is said more narrowly beside it"
         if resource != "*":
             drawn = re.split("[:/]", resource)[-1] in recorded.generated
             return patterns.needless([texts[: len(texts) - drawn] for _, texts in witnesses])

@@ -46,7 +46,8 @@ class Launches:
     def _install(self) -> None:
         from moto.autoscaling.models import FakeAutoScalingGroup
 
-        launch = FakeAutoScalingGroup.replace_autoscaling_group_instances
+        groups: Any = FakeAutoScalingGroup
+        launch = groups.replace_autoscaling_group_instances
 
         def limited(group: Any, count: int, tags: dict[str, str]) -> None:
             with self._lock:
@@ -58,7 +59,7 @@ class Launches:
                 self._activities += [_launched(group, each) for each in new]
                 self._activities += [_refused(group) for _ in range(count - possible)]
 
-        FakeAutoScalingGroup.replace_autoscaling_group_instances = limited
+        groups.replace_autoscaling_group_instances = limited
         self._installed = True
 
     def _left(self, instance_type: str, wanted: int) -> int:

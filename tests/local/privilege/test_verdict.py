@@ -297,7 +297,7 @@ def test_a_pattern_is_not_needed_for_what_is_named_beside_it() -> None:
     assert failures(judged(stack_of(named), *calls)) == []
     wide = statement("sqs:SendMessage", [*queues, "arn:aws:sqs:us-east-1:123456789012:*"])
     (said,) = failures(judged(stack_of(wide), *calls))
-    assert "named beside it" in said
+    assert "more narrowly beside it" in said
 
 
 RECORDS = "route53:ChangeResourceRecordSets"
@@ -333,3 +333,12 @@ def test_conditions_on_record_sets_are_judged(
     said = failures(judged(stack_of(granted), call))
     assert (not said) == allowed
     assert not any("not judged" in each for each in said)
+
+
+def test_a_pattern_is_not_needed_for_what_a_narrower_one_beside_it_says() -> None:
+    """Two kinds of resource in a statement: each may not be widened to the other's."""
+    both = [f"{INSTANCES}*", INSTANCES.rpartition(":")[0] + ":*"]
+    found = failures(judged(stack_of(statement("ec2:StopInstances", both)), stop("i-1"), stop("i-2")))
+    assert found == [
+        f"wider than used: Role.Own.0: {both[1]}: all that it has matched is said more narrowly beside it"
+    ]

@@ -56,9 +56,12 @@ PARENTS = [
 SHOWN = [str(environments.FOREIGN / name) for name in ("aws", "torch")]
 
 
-def rendered(folder: Path, config: Mapping[str, Any], parameters: Mapping[str, Any]) -> Stack:
+def rendered(
+    folder: Path, config: Mapping[str, Any], parameters: Mapping[str, Any], **environment: bool
+) -> Stack:
     """A stack through stack file and template, as a user would have it."""
     (folder / "stacks" / "proof").mkdir(parents=True)
+    (folder / "stacks" / "proof" / "environment.yaml").write_text(yaml.safe_dump(environment))
     stack = {
         "blueprint": "blueprints.deep_learning_cluster:DeepLearningCluster",
         "config": {"image": {"source": "pinned"}, **config},
@@ -72,6 +75,16 @@ def rendered(folder: Path, config: Mapping[str, Any], parameters: Mapping[str, A
     assert done.returncode == 0, done.stderr
     stem = folder / "templates" / "proof" / "training"
     return Stack.read(stem.with_suffix(".yaml"), Path(f"{stem}.parameters.json"), Place("training"))
+
+
+def altered(stack: Stack, *changes: tuple[str, str]) -> Stack:
+    """The same stack of a template that differs by some texts."""
+    text = Path(stack.file).read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    values = {name: value for name, value in stack.resolver.parameters.items() if isinstance(value, str)}
+    return Stack(text, values, stack.place)
 
 
 @dataclass
@@ -147,7 +160,7 @@ class Cluster:
                 "/usr/local/bin/systemctl": (HERE / "systemctl.py").read_text(),
             },
         )
-        host.set_metadata(self._metadata(instance_id, host.address))
+        host.set_metadata(self._metadata(kind, instance_id, host.address))
         node, endpoint = Node(kind, instance_id, host), self.aws.endpoint_at(self.network.gateway)
         node.out(
             "rm -rf /etc/ssh/ssh_host_* /etc/systemd/system/*.wants && ssh-keygen -A > /dev/null"
@@ -164,11 +177,18 @@ class Cluster:
         assert done.returncode == 0, done.stderr
         return node
 
-    def _metadata(self, instance_id: str, address: str) -> dict[str, object]:
+    def _tag(self, kind: str, interface: str) -> None:
+        """EC2 tags interfaces as the launch template says; moto does not."""
+        data = self.stack.properties(f"{kind}LaunchTemplate")["LaunchTemplateData"]
+        tags = next(each for each in data["TagSpecifications"] if each["ResourceType"] == "network-interface")
+        self.aws.client("ec2").create_tags(Resources=[interface], Tags=tags["Tags"])
+
+    def _metadata(self, kind: str, instance_id: str, address: str) -> dict[str, object]:
         """What EC2 tells an instance, with the address that it has here."""
         found = self.aws.client("ec2").describe_instances(InstanceIds=[instance_id])
         instance = found["Reservations"][0]["Instances"][0]
         mac, interface = "02:00:00:00:00:01", instance["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        self._tag(kind, interface)
         keys = self.aws.credentials(instance_id)
         return {
             "meta-data/instance-id": instance_id,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from blueprints.local.hosts import Network, end
 from blueprints.local.stack import Stack
 
-from .cluster import CONSOLE, SCRIPT, Cluster, Node, begin, rendered, until
+from .cluster import CONSOLE, SCRIPT, Cluster, Node, altered, begin, rendered, until
 from .conftest import CONFIG, PARAMETERS
 
 PHASES = ["address", "runtime", "proxy", "key", "storage", "join"]
@@ -32,16 +31,6 @@ def one(network: Network, stack: Stack) -> Iterator[Cluster]:
     with made.aws:
         made.power_on()
         yield made
-
-
-def altered(stack: Stack, *changes: tuple[str, str]) -> Stack:
-    """The same stack of a template that differs by some texts."""
-    text = Path(stack.file).read_text()
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    values = {name: value for name, value in stack.resolver.parameters.items() if isinstance(value, str)}
-    return Stack(text, values, stack.place)
 
 
 def fresh(cluster: Cluster, kind: str, stack: Stack | None = None) -> Node:
