@@ -39,7 +39,7 @@ class Health(Config):
     """Stop nothing if more than this share of the tasks fail at once: then the fault is elsewhere."""
 
     schedule_minutes: Annotated[int, Field(ge=2, le=60)] = 5
-    """Time between two looks; ECS's and EC2's own events are looked at when they come."""
+    """Time between two looks at everything; what ECS and EC2 tell meanwhile has records removed, and no task asked."""
 
 
 class Agent(Config):

@@ -91,6 +91,8 @@ def cleaned(zone: route53.HostedZone, function: awslambda.Function, after: Seque
 def rules(function: awslambda.Function, minutes: int) -> list[AWSObject]:
     """When the function looks: when ECS says that a task has stopped, EC2 that an instance ends, and now and then.
 
+    Only the last has tasks asked, so that what the function stops does not call it to stop more.
+
     ECS Developer Guide, "Amazon ECS task state change events"; EC2 User Guide, "State change events for your
     instances".
     """

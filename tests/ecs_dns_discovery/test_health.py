@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -13,13 +16,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from blueprints.ecs_dns_discovery.functions import health
+from blueprints.ecs_dns_discovery.functions import checks, health
 
 from .originals import OriginalHealth
 from .world import ZONE
 
 REGION = "eu-west-1"
-Ask = Callable[[health.Probe], bool]
+Ask = Callable[[checks.Probe], bool]
+NOW = datetime(2025, 1, 1, tzinfo=UTC)
+SCHEDULED: dict[str, Any] = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
 
 
 class Account:
@@ -82,7 +87,9 @@ class Account:
         self.definitions.setdefault(definition, [{"name": "app", "environment": []}])
         made = {
             "taskArn": f"arn:aws:ecs:{REGION}:1:task/{cluster}/{number}",
+            "clusterArn": cluster,
             "lastStatus": status,
+            "startedAt": NOW - timedelta(hours=1),
             "taskDefinitionArn": definition,
             "containers": [{"name": "app", "runtimeId": f"{number:064x}"}],
         }
@@ -113,8 +120,31 @@ class Account:
     def clean(self, event: dict[str, Any] | None = None) -> list[str]:
         return health.clean(self.clients, self.zone, event or {}, lambda seconds: None)
 
-    def checked(self, ask: Any, percent: int = 30) -> dict[str, Any]:
-        return health.checked(self.clients, self.zone, percent, ask, lambda seconds: None)
+    def probes(self) -> list[checks.Probe]:
+        ecs = self.clients["ecs"]
+        running = (each for cluster in self.tasks for each in health.tasks_of(ecs, cluster, "RUNNING"))
+        return checks.probes(ecs, health.owned(self.clients["route53"], self.zone), running, NOW)
+
+    def checked(self, ask: Ask, percent: int = 30, clock: Clock | None = None) -> dict[str, int]:
+        clock = clock or Clock(120)
+        return checks.checked(self.clients["ecs"], self.probes(), percent, ask, clock.sleep, clock.left)
+
+
+class Clock:
+    """The seconds that an invocation has left. Pauses are not waited for."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        return self._end - time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._end -= seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        """As Lambda's context has it."""
+        return int(self.left() * 1000)
 
 
 @pytest.fixture
@@ -241,6 +271,7 @@ def test_d1_24_a_service_that_does_not_ask_for_it_is_not_asked(account: Account)
 
     account.task("c", 1)
     asked(account, 2, "none")
+    asked(account, 3, "http:/größe")
     scenario(partial(account.checked, percent=100))
     with pytest.raises(AssertionError):
         scenario(original(account))
@@ -249,11 +280,11 @@ def test_d1_24_a_service_that_does_not_ask_for_it_is_not_asked(account: Account)
 def test_a_task_that_fails_again_and_again_is_stopped(ten: Account) -> None:
     asked_of: list[int] = []
 
-    def ask(probe: health.Probe) -> bool:
+    def ask(probe: checks.Probe) -> bool:
         asked_of.append(probe.port)
         return probe.port != 3
 
-    assert ten.checked(ask) == {"checked": 10, "failing": 1, "stopped": 1}
+    assert ten.checked(ask) == {"checked": 10, "failing": 1, "stopped": 1, "unasked": 0}
     assert ten.stopped == [f"arn:aws:ecs:{REGION}:1:task/c/3"]
     assert asked_of.count(3) == 3
     assert asked_of.count(4) == 1
@@ -262,7 +293,7 @@ def test_a_task_that_fails_again_and_again_is_stopped(ten: Account) -> None:
 def test_a_task_that_recovers_is_not_stopped(ten: Account) -> None:
     answers = iter([False] * 10 + [True] * 10)
 
-    def ask(probe: health.Probe) -> bool:
+    def ask(probe: checks.Probe) -> bool:
         return next(answers)
 
     ten.checked(ask)
@@ -271,11 +302,134 @@ def test_a_task_that_recovers_is_not_stopped(ten: Account) -> None:
 
 @pytest.mark.parametrize(("failing", "stopped"), [(3, 3), (4, 0)])
 def test_the_breaker_trips_above_its_share(ten: Account, failing: int, stopped: int) -> None:
-    def ask(probe: health.Probe) -> bool:
+    def ask(probe: checks.Probe) -> bool:
         return probe.port > failing
 
     ten.checked(ask)
     assert len(ten.stopped) == stopped
+
+
+@pytest.fixture
+def handled(ten: Account, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The function's entry, where the host lives and one of ten tasks fails."""
+
+    def answers(probe: checks.Probe) -> bool:
+        return probe.port != 3
+
+    def living(ec2: Any, hosts: set[str]) -> set[str]:
+        return hosts
+
+    def sleep(seconds: float) -> None:
+        pass
+
+    monkeypatch.setattr(boto3, "client", ten.clients.get)
+    monkeypatch.setitem(sys.modules, "checks", checks)
+    monkeypatch.setattr(checks, "answers", answers)
+    monkeypatch.setattr(health, "living", living)
+    monkeypatch.setattr(time, "sleep", sleep)
+    for name, value in {"ZONE_ID": ten.zone, "CHECKS": "true", "STOP_PERCENT": "30"}.items():
+        monkeypatch.setenv(name, value)
+    return lambda event: health.handler(event, Clock(120))
+
+
+def test_the_schedule_has_tasks_asked(ten: Account, handled: Any) -> None:
+    assert handled(SCHEDULED) == {"deleted": [], "checked": 10, "failing": 1, "stopped": 1, "unasked": 0}
+    assert ten.stopped == [f"arn:aws:ecs:{REGION}:1:task/c/3"]
+
+
+@pytest.mark.parametrize(
+    "kind", ["ECS Task State Change", "EC2 Instance State-change Notification", "something else"]
+)
+def test_an_event_of_a_stop_removes_records_and_stops_nothing(ten: Account, handled: Any, kind: str) -> None:
+    """Else sixty that are stopped would bring sixty looks, each of which may stop its share again."""
+    detail = {"lastStatus": "STOPPED", "containers": [{"runtimeId": f"{5:064x}"}]}
+    (deleted,) = handled({"detail-type": kind, "detail": detail})["deleted"]
+    assert f"{5:064x}" in deleted
+    assert ten.stopped == []
+
+
+@pytest.mark.parametrize(("seconds", "failing"), [(0, 0), (119, 0), (120, 1)])
+def test_a_task_may_take_two_minutes_to_start(ten: Account, seconds: int, failing: int) -> None:
+    ten.tasks["c"]["RUNNING"][2]["startedAt"] = NOW - timedelta(seconds=seconds)
+    done = ten.checked(lambda probe: probe.port != 3)
+    assert done == {"checked": 9 + failing, "failing": failing, "stopped": failing, "unasked": 0}
+
+
+class Hanging:
+    """Tasks of which those with a port from `first` on hang, for a fiftieth of what the function allows them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tasks: int, first: int = 0) -> None:
+        monkeypatch.setattr(checks, "_PATIENCE", 0.04)
+        self.probes = [checks.Probe("c", str(port), "10.5.1.1", port, "tcp") for port in range(tasks)]
+        self.stopped: list[str] = []
+        self.asked: list[int] = []
+        self._first = first
+
+    def stop_task(self, cluster: str, task: str, reason: str) -> None:
+        self.stopped.append(task)
+
+    def ask(self, probe: checks.Probe) -> bool:
+        self.asked.append(probe.port)
+        if probe.port >= self._first:
+            time.sleep(0.04)
+        return probe.port < self._first
+
+    def checked(self, clock: Clock, percent: int = 30) -> dict[str, int]:
+        return checks.checked(self, self.probes, percent, self.ask, clock.sleep, clock.left)
+
+
+def test_what_there_is_no_time_for_is_told_and_not_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, clock = Hanging(monkeypatch, 2000), Clock(20 + 10 + 3 * 0.3)
+    done = hanging.checked(clock, percent=100)
+    assert clock.left() > 15
+    assert done["checked"] + done["unasked"] == 2000
+    assert 0 < done["failing"] == done["stopped"] == len(hanging.stopped) < 2000
+    assert all(hanging.asked.count(int(each)) == 3 for each in hanging.stopped)
+
+
+def test_the_share_is_of_those_that_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All hang. What was not asked is no reason to believe that it is well."""
+    done = Hanging(monkeypatch, 2000).checked(Clock(20 + 10 + 3 * 0.3))
+    assert done["failing"] < 2000 * 30 // 100
+    assert done == {**done, "checked": done["failing"], "stopped": 0}
+
+
+def test_the_next_look_asks_others_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging = Hanging(monkeypatch, 2000)
+    hanging.checked(Clock(20 + 10 + 3 * 0.3))
+    once = set(hanging.asked)
+    hanging.checked(Clock(20 + 10 + 3 * 0.3))
+    assert set(hanging.asked) > once
+
+
+def test_without_time_none_is_asked(ten: Account) -> None:
+    done = ten.checked(never, 100, Clock(25))
+    assert done == {"checked": 0, "failing": 0, "stopped": 0, "unasked": 10}
+
+
+def test_stops_end_before_the_time_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, clock = Hanging(monkeypatch, 20, first=15), Clock(60)
+
+    def stop_task(cluster: str, task: str, reason: str) -> None:
+        hanging.stopped.append(task)
+        clock.sleep(20)
+
+    monkeypatch.setattr(hanging, "stop_task", stop_task)
+    assert hanging.checked(clock) == {"checked": 20, "failing": 5, "stopped": 3, "unasked": 0}
+    assert len(hanging.stopped) == 3
+
+
+def test_an_answer_without_an_end_does_not_hold_the_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    hanging, end = Hanging(monkeypatch, 10, first=10), threading.Event()
+
+    def ask(probe: checks.Probe) -> bool:
+        return probe.port != 3 or end.wait(10)
+
+    monkeypatch.setattr(hanging, "ask", ask)
+    clock = Clock(20 + 10 + 3 * 0.3)
+    assert hanging.checked(clock) == {"checked": 9, "failing": 0, "stopped": 0, "unasked": 1}
+    assert clock.left() > 15
+    end.set()
 
 
 def test_d1_25_records_of_others_stay(account: Account) -> None:
@@ -352,11 +506,11 @@ def web() -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
 @pytest.mark.parametrize(("how", "well"), [("http:/health", True), ("http:/other", False), ("tcp", True)])
 def test_a_probe_asks_over_the_network(web: Any, how: str, well: bool) -> None:
-    assert health.answers(health.Probe("c", "t", "127.0.0.1", web[0], how)) is well
+    assert checks.answers(checks.Probe("c", "t", "127.0.0.1", web[0], how)) is well
 
 
 def test_a_closed_port_does_not_answer() -> None:
-    assert not health.answers(health.Probe("c", "t", "127.0.0.1", 9, "tcp"))
+    assert not checks.answers(checks.Probe("c", "t", "127.0.0.1", 9, "tcp"))
 
 
 @pytest.mark.parametrize("request_type", ["Create", "Update", "Delete"])

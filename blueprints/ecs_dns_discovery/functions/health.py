@@ -1,4 +1,4 @@
-"""Removes records of what is gone, and ends tasks that do not answer.
+"""Removes records of what is gone, and has tasks that do not answer ended.
 
 It believes what ECS and EC2 say, never that something is not mentioned: a record goes when its host is gone, or when
 ECS says that its container has stopped. Containers of other schedulers are their agents' business. Only records that
@@ -12,18 +12,15 @@ import json
 import logging
 import os
 import re
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
 
 _OURS = re.compile(r"(i-[0-9a-f]{8,17}):(?:host|([0-9a-f]{64}):(?:a|(\d+)/(?:tcp|udp)))")
-_CHECK = re.compile(r"SERVICE_(\d+)_CHECK")
-_ATTEMPTS, _PATIENCE, _PAUSE = 3, 2.0, 5.0
 _BATCH = 100  # of 1,000 changes that Route 53 takes, of 100 that ECS describes
 _CALL_PAUSE = 0.25
 _TRIES = 4  # of an answer to CloudFormation
@@ -38,28 +35,35 @@ class Owned(NamedTuple):
     record: dict[str, Any]
 
 
-class Probe(NamedTuple):
-    """A task's port that wants to be asked: `how` is `http:/path` or `tcp`."""
-
-    cluster: str
-    task: str
-    address: str
-    port: int
-    how: str
-
-
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Lambda's entry: an event of ECS or EC2, the schedule, or CloudFormation when it deletes the zone."""
     aws: Any = boto3
     clients = {name: aws.client(name) for name in ("ec2", "ecs", "route53")}
-    zone, settings = os.environ["ZONE_ID"], os.environ
+    zone = os.environ["ZONE_ID"]
     if "RequestType" in event:
         return respond(event, *emptied(event, clients["route53"], zone), time.sleep)
     done: dict[str, Any] = {"deleted": clean(clients, zone, event, time.sleep)}
-    if settings.get("CHECKS") == "true":
-        done |= checked(clients, zone, int(settings["STOP_PERCENT"]), answers, time.sleep)
+    # Each task that is stopped sends an event. If those brought checks too, no share would bound what is stopped.
+    if os.environ.get("CHECKS") == "true" and event.get("detail-type") == "Scheduled Event":
+        done |= _checked(clients, zone, context)
     logging.getLogger().info(json.dumps(done))
     return done
+
+
+def _checked(clients: dict[str, Any], zone: str, context: Any) -> dict[str, Any]:
+    """Ask the tasks of every cluster; how many were asked, failed and were stopped."""
+    import checks  # beside this file where it runs, and nowhere else known by this name
+
+    ecs = clients["ecs"]
+    running = (each for cluster in clusters(ecs) for each in tasks_of(ecs, cluster, "RUNNING"))
+    return checks.checked(
+        ecs,
+        checks.probes(ecs, owned(clients["route53"], zone), running, datetime.now(UTC)),
+        int(os.environ["STOP_PERCENT"]),
+        checks.answers,
+        time.sleep,
+        lambda: context.get_remaining_time_in_millis() / 1000,
+    )
 
 
 # Records
@@ -162,100 +166,6 @@ def tasks_of(ecs: Any, cluster: str, status: str) -> Iterator[dict[str, Any]]:
     for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster, desiredStatus=status):
         for batch in _batches(page["taskArns"], _BATCH):
             yield from ecs.describe_tasks(cluster=cluster, tasks=batch)["tasks"]
-
-
-# Checks
-
-
-def checked(
-    clients: dict[str, Any],
-    zone: str,
-    percent: int,
-    ask: Callable[[Probe], bool],
-    sleep: Callable[[float], None],
-) -> dict[str, Any]:
-    """Stop tasks that have not answered again and again, unless there are so many that the fault is elsewhere."""
-    asked = probes(clients["ecs"], owned(clients["route53"], zone))
-    tasks = {(each.cluster, each.task) for each in asked}
-    failing = _failing(asked, ask, sleep)
-    most = len(tasks) * percent // 100
-    if len(failing) > most:
-        logging.getLogger().error("%d of %d tasks fail; none is stopped", len(failing), len(tasks))
-        return {"checked": len(tasks), "failing": len(failing), "stopped": 0}
-    for cluster, task in sorted(failing):
-        clients["ecs"].stop_task(cluster=cluster, task=task, reason="Service Discovery Health Check failed")
-    return {"checked": len(tasks), "failing": len(failing), "stopped": len(failing)}
-
-
-def _failing(
-    asked: list[Probe], ask: Callable[[Probe], bool], sleep: Callable[[float], None]
-) -> set[tuple[str, str]]:
-    """The tasks with a port that has not answered in any attempt."""
-    left = asked
-    with ThreadPoolExecutor(32) as pool:
-        for attempt in range(_ATTEMPTS):
-            if attempt:
-                sleep(_PAUSE)
-            well = list(pool.map(ask, left))
-            left = [each for each, good in zip(left, well, strict=True) if not good]
-            if not left:
-                break
-    return {(each.cluster, each.task) for each in left}
-
-
-def probes(ecs: Any, records: list[Owned]) -> list[Probe]:
-    """What wants to be asked, where the agents' own records say that it is."""
-    addresses = {each.record["Name"].rstrip("."): _value(each) for each in records if not each.port}
-    wishes: dict[str, dict[str, dict[str, str]]] = {}
-    found: list[Probe] = []
-    for cluster in clusters(ecs):
-        for task in tasks_of(ecs, cluster, "RUNNING"):
-            if task["lastStatus"] != "RUNNING":
-                continue
-            definition = task["taskDefinitionArn"]
-            if definition not in wishes:
-                wishes[definition] = _wishes(ecs, definition)
-            for container in task["containers"]:
-                wanted = wishes[definition].get(container["name"], {})
-                for each in records:
-                    if each.port and each.container == container.get("runtimeId") and each.port in wanted:
-                        _, _, port, target = _value(each).split()
-                        where = addresses.get(target.rstrip("."), "")
-                        found.append(Probe(cluster, task["taskArn"], where, int(port), wanted[each.port]))
-    return [each for each in found if each.address]
-
-
-def _wishes(ecs: Any, definition: str) -> dict[str, dict[str, str]]:
-    """Container -> port -> how it wants to be asked; what says nothing, or `none`, is not asked."""
-    described = ecs.describe_task_definition(taskDefinition=definition)["taskDefinition"]
-    return {
-        container["name"]: {
-            port[1]: each["value"]
-            for each in container.get("environment", ())
-            if (port := _CHECK.fullmatch(each["name"])) and re.fullmatch(r"tcp|http:/\S*", each["value"])
-        }
-        for container in described["containerDefinitions"]
-    }
-
-
-def _value(owned: Owned) -> str:
-    return str(owned.record["ResourceRecords"][0]["Value"])
-
-
-def answers(probe: Probe) -> bool:
-    """Whether it answers as it should, once."""
-    try:
-        if probe.how == "tcp":
-            socket.create_connection((probe.address, probe.port), _PATIENCE).close()
-            return True
-        connection = http.client.HTTPConnection(probe.address, probe.port, timeout=_PATIENCE)
-        try:
-            connection.request("GET", probe.how.removeprefix("http:"))
-            return connection.getresponse().status == 200
-        finally:
-            connection.close()
-    except (OSError, http.client.HTTPException):
-        return False
 
 
 def _batches(values: Iterable[Any], size: int) -> Iterator[list[Any]]:

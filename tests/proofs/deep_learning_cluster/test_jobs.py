@@ -15,8 +15,8 @@ from blueprints.local.hosts import end
 from scripts.foreign import environments
 from scripts.foreign.environments import UnavailableError
 
-from .changes import formed, lost
-from .cluster import CONSOLE, GPUS, ROOT, Cluster, Node, figure, until
+from .changes import formed, replaced
+from .cluster import GPUS, ROOT, Cluster, Node, figure, until
 
 JOBS = Path(__file__).parent / "jobs"
 README = ROOT / "blueprints" / "deep_learning_cluster" / "README.md"
@@ -144,9 +144,7 @@ def test_a_training_job_goes_on_when_a_worker_is_replaced(cluster: Cluster, torc
     survivors = torchrun(master, "long", 80)
     begun = "ls checkpoint-long-*.pt 2> /dev/null | wc -l"
     until(lambda: all(each.out(begun, user="ubuntu") == f"{GPUS}\n" for each in cluster.nodes), 120)
-    node = lost(cluster, 3)
-    assert cluster.boot([node]) == {node.instance_id: 0}, node.read(CONSOLE)
-    formed(cluster)
+    replaced(cluster, 3)
     spread(master, "train.py")
     master.out("echo deeplearning-worker3 > replaced", user="ubuntu")
     newcomer = torchrun(master, "long", 80, "~/replaced")

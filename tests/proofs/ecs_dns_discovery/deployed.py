@@ -15,6 +15,14 @@ from blueprints.local.stack import Stack
 
 from .conftest import ROOT
 
+# What EventBridge sends when it is time: User Guide, "Creating a rule that runs on a schedule"
+SCHEDULED: dict[str, Any] = {
+    "version": "0",
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "time": "2025-01-01T00:00:00Z",
+    "detail": {},
+}
 # Where the committed templates are, whose assets are paths from there
 _FOLDER = ROOT / "templates" / "example"
 _GIVEN = {

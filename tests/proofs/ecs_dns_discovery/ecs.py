@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -50,7 +51,7 @@ class Tasks:
             aws.forward(f"ecs:{each}", f"http://127.0.0.1:{self._server.server_address[1]}")
 
     def add(self, cluster: str, container: str, status: str = "RUNNING", definition: str = "plain") -> str:
-        """A task with one container, which Docker knows by an id."""
+        """A task with one container, which Docker knows by an id. It started an hour ago."""
         arn = self.place.arn("ecs", f"task/{cluster}/{len(self.tasks):032x}")
         self.definitions.setdefault(definition, [])
         self.tasks[arn] = {
@@ -58,10 +59,22 @@ class Tasks:
             "clusterArn": self.place.arn("ecs", f"cluster/{cluster}"),
             "lastStatus": status,
             "desiredStatus": status,
+            "startedAt": time.time() - 3600,
             "taskDefinitionArn": self.place.arn("ecs", f"task-definition/{definition}:1"),
             "containers": [{"name": "app", "runtimeId": container}],
         }
         return arn
+
+    def start(self, arn: str, ago: float) -> None:
+        """The task started so many seconds ago."""
+        self.tasks[arn]["startedAt"] = time.time() - ago
+
+    def event(self, arn: str) -> Answer:
+        """What EventBridge sends of a task: Developer Guide, "Amazon ECS task state change events"."""
+        return {
+            "version": "0", "source": "aws.ecs", "detail-type": "ECS Task State Change", "resources": [arn],
+            "detail": self.tasks[arn],
+        }  # fmt: skip
 
     def answer(self, operation: str, asked: Answer) -> tuple[int, Answer]:
         """Status and body."""

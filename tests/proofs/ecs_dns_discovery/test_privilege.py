@@ -26,7 +26,7 @@ from .boot import Hosts, Layers
 from .cloudformation import CloudFormation
 from .codebuild import Builder
 from .conftest import ZONE, layer, private_zone, until
-from .deployed import deployed
+from .deployed import SCHEDULED, deployed
 from .ecs import Tasks
 from .registry import Registry
 
@@ -210,7 +210,7 @@ def test_the_function_looks_at_two_clusters_and_stops_and_deletes(case: Case) ->
         record(case, "_time._tcp", "SRV", f"{host}:{container}:8081/tcp", f"1 1 {port} ip-127-0-0-1.{ZONE}")
     for cluster in ("one", "two"):
         case.tasks.add(cluster, cluster, status="STOPPED")
-    done = case.invoke("HealthFunction", b"{}")
+    done = case.invoke("HealthFunction", json.dumps(SCHEDULED).encode())
     assert [each.partition(" ")[0] for each in done["deleted"]] == [f"_calc._tcp.{ZONE}."]
     if "VpcConfig" in case.stack.properties("HealthFunction"):
         assert done == {**done, "checked": 10, "failing": 2, "stopped": 2}
