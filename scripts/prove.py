@@ -1,15 +1,17 @@
 """Run the proofs that tests/proofs/manifest.yaml declares, each as a pytest run of its own.
 
-Prints each proof with its duration and result. With CI=true a proof that is absent, skipped or executes no
-scenario is a failure; elsewhere it may be skipped, with its reason. ONLY=name runs one, ALL=1 all; otherwise
-those whose blueprint or kit changed since the merge base with main, and the four that matter most.
+Prints each proof with its duration and result, and what its scenarios print. With CI=true a proof that is absent,
+skipped or executes no scenario is a failure; elsewhere it may be skipped, with its reason. ONLY=name runs one, ALL=1
+all; otherwise those whose blueprint or kit changed since the merge base with main, and the four that matter most.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import textwrap
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
@@ -22,6 +24,8 @@ from blueprints.review.proofs import scenarios
 
 ALWAYS = ("deep_learning_cluster", "crud_api", "ecs_dns_discovery", "asg_backup")
 SHARED = ("blueprints/core", "blueprints/blocks", "blueprints/local", "tests/proofs/kit", "requirements.lock")
+
+_HEADING = re.compile(r"^-+ Captured .* -+$", re.MULTILINE)  # pytest's own
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,9 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    command: Sequence[str] = [sys.executable, "-m", "pytest", "-rs", f"--junitxml={report}", str(folder)]
+    spread = ["-n", "auto", "--dist", "loadgroup"]  # groups: tests/proofs/conftest.py
+    reported = ["-rs", "-o", "junit_logging=system-out", f"--junitxml={report}"]
+    command: Sequence[str] = [sys.executable, "-m", "pytest", *spread, *reported, str(folder)]
     status = subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603
     seconds = time.monotonic() - start
     if not report.exists():
@@ -111,6 +117,8 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     }
     for name in sorted(missing):
         say(f"{folder.name}: {name} did not run, and the README says it does")
+    for printed in suite.iter("system-out"):
+        say(textwrap.indent(_HEADING.sub("", printed.text or "").strip(), "  "))
     counts = {key: int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")}
     failed = counts["failures"] + counts["errors"] + len(missing)
     if status not in (0, 5) and not failed:

@@ -6,11 +6,13 @@ environment of its own first.
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,8 +41,12 @@ def python(name: str) -> Path:
     """The interpreter of an environment that has what `locks/<name>.txt` says. Raises UnavailableError."""
     if name in _NEEDS and shutil.which(_NEEDS[name]) is None:
         raise UnavailableError(f"no {_NEEDS[name]} on the path")
-    lock = LOCKS / f"{name}.txt"
-    folder = FOREIGN / name
+    with _alone():
+        return _made(name)
+
+
+def _made(name: str) -> Path:
+    lock, folder = LOCKS / f"{name}.txt", FOREIGN / name
     interpreter = folder / "bin" / "python"
     if _stamped(folder, lock.read_text()):
         return interpreter
@@ -109,6 +115,15 @@ def _registry() -> Path:
         _run([_uv(), "pip", "install", "--quiet", "--no-deps", "--target", folder, f"{name}=={version}"])
         _stamp(folder, version)
     return folder
+
+
+@contextmanager
+def _alone() -> Generator[None]:
+    """Proofs run side by side, and may want the same environment."""
+    FOREIGN.mkdir(parents=True, exist_ok=True)
+    with open(FOREIGN / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _uv() -> Path:

@@ -69,6 +69,12 @@ def test_verdicts(
     assert f"thing: {line}" in capsys.readouterr().out
 
 
+def test_what_scenarios_print_is_shown(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    declare(root, "thing", "def test_it(): print('median 0.2 s')\n")
+    assert prove.main(root, {"CI": "true", "ONLY": "thing"}) == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == ["  median 0.2 s"]
+
+
 def test_an_unknown_proof_is_bad_input(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     declare(root, "thing", PASSES)
     assert prove.main(root, {"ONLY": "thin"}) == 2

@@ -93,11 +93,11 @@ def _faults(node: dict[str, Any], answer: dict[str, Any], usual: dict[str, Any])
 
 def _standing(call: Call, joined: int) -> tuple[bool, str]:
     """Whether nodes are lacking, and how many there should be by the registry."""
-    request = {"TableName": os.environ["TABLE"], "Key": {"Slot": {"S": "epoch"}}}
     try:
-        item = call("dynamodb get-item", request).get("Item", {})
+        items = call("dynamodb scan", {"TableName": os.environ["TABLE"]})["Items"]
     except CallError as error:
         return True, f"the registry is out of reach: {error}"
+    item = {each["Slot"]["S"]: each for each in items}.get("epoch", {})
     expected = int(item.get("Expected", {"N": joined})["N"])
     reason = item.get("Reason", {"S": ""})["S"]
     return joined < expected, f"{joined} of {expected} nodes {reason}".rstrip()

@@ -24,7 +24,7 @@ phase_address() {
     --network-interface-id "$(metadata "network/interfaces/macs/$(metadata mac)/interface-id")"
 }
 
-# A role that was made a minute ago may not be known everywhere yet.
+# A new role may not be known everywhere yet.
 patiently() {
   local tries=6
   until "$@"; do

@@ -139,11 +139,11 @@ class Cluster:
         asked = self.aws.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         return asked["AutoScalingGroups"][0]
 
-    def power_on(self) -> list[Node]:
-        """A host for each instance that has none yet."""
+    def power_on(self, *kinds: str) -> list[Node]:
+        """A host for each instance that has none yet, of some kinds or of both."""
         known = {each.instance_id for each in self.nodes}
         made: list[Node] = []
-        for kind in ("Master", "Worker"):
+        for kind in kinds or ("Master", "Worker"):
             ids = [each["InstanceId"] for each in self.group(kind)["Instances"]]
             made += [self._node(kind, each) for each in ids if each not in known]
         self.nodes += made

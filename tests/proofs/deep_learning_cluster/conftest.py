@@ -15,8 +15,9 @@ from scripts.foreign import environments
 from scripts.foreign.environments import UnavailableError
 
 from . import dns
-from .cluster import Cluster, available, begin, rendered
+from .cluster import CONSOLE, Cluster, available, begin, rendered
 
+_RUNNING = pytest.StashKey[Cluster]()
 PERIOD = 6
 CONFIG: dict[str, Any] = {"access": "ssh", "membership": {"period": PERIOD}}
 PARAMETERS: dict[str, Any] = {
@@ -49,15 +50,23 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 
 @pytest.fixture(scope="session")
-def cluster(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    request: pytest.FixtureRequest, network: Network, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """Four nodes, booted at once."""
     made = begin(network, rendered(tmp_path_factory.mktemp("render"), CONFIG, PARAMETERS))
+    request.session.stash[_RUNNING] = made
     with made.aws:
         statuses = made.boot(made.power_on())
-        assert set(statuses.values()) == {0}, [
-            each.read("/var/log/cloud-init-output.log") for each in made.nodes
-        ]
+        assert set(statuses.values()) == {0}, [each.read(CONSOLE) for each in made.nodes]
         yield made
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Agents take a core from the other proofs, so the nodes end with the last scenario that needs them."""
+    uses = "cluster" in getattr(nextitem, "fixturenames", ())
+    if _RUNNING in item.session.stash and not uses:
+        item.session.stash[_RUNNING].off()
 
 
 @pytest.fixture

@@ -38,10 +38,9 @@ def fresh(cluster: Cluster, kind: str, stack: Stack | None = None) -> Node:
     aws, deployed = cluster.aws, cluster.stack
     aws.faults.clear()
     aws.expect_signals(deployed.place.stack_id, f"{kind}AutoScalingGroup", 1)
-    for each in [each for each in cluster.nodes if each.kind == kind]:
-        each.host.power_off()
-        cluster.nodes.remove(each)
-    (node,) = cluster.power_on()
+    cluster.off()
+    cluster.nodes.clear()
+    (node,) = cluster.power_on(kind)
     if stack is not None:
         stack.physical.update(deployed.physical)
         done = node.host.run(

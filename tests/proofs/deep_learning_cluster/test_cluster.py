@@ -15,6 +15,9 @@ VARIABLES = ["DEEPLEARNING_WORKERS_COUNT=4", "DEEPLEARNING_WORKERS_PATH=/opt/dee
              "DEEPLEARNING_WORKER_GPU_COUNT=2"]  # fmt: skip
 
 
+pytestmark = pytest.mark.xdist_group("cluster")  # one for both files
+
+
 @pytest.fixture(autouse=True)
 def formed(cluster: Cluster) -> None:
     """All four are in every list."""
@@ -123,3 +126,18 @@ def test_the_posts_own_kill_loop(cluster: Cluster) -> None:
     assert done.returncode == 0
     master.run(". /tmp/loop", user="ubuntu")  # on the master it ends its own ssh too, as it always has
     assert [node.out(running) for node in cluster.nodes] == ["0\n"] * 4
+
+
+def test_the_check_finds_all_well_and_then_the_node_that_has_lost_a_gpu(cluster: Cluster) -> None:
+    nodes = cluster.by_slot()
+    done = nodes[1].run("deeplearning-check", user="ubuntu")
+    table = done.stdout.decode()
+    assert done.returncode == 0, table + done.stderr.decode()
+    assert [name for name in ("worker1", "worker2", "worker3", "worker4") if f"deeplearning-{name} " in table] == [
+        "worker1", "worker2", "worker3", "worker4"
+    ]  # fmt: skip
+    nodes[3].out("echo count=1 > /etc/gpus")
+    done = nodes[1].run("deeplearning-check", user="ubuntu")
+    nodes[3].out("rm /etc/gpus")
+    assert done.returncode == 1
+    assert [line for line in done.stdout.decode().splitlines() if "worker3" in line and "gpus" in line]

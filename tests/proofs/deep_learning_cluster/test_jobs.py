@@ -128,29 +128,21 @@ def finished(job: subprocess.Popen[bytes], seconds: float) -> None:
         end(job)
 
 
-def test_a_training_job_by_torchrun(cluster: Cluster, torch: None) -> None:
-    master = cluster.by_slot()[1]
-    upload(master, "train.py")
-    spread(master, "train.py")
-    finished(torchrun(master, "short", 40), 240)
-    trained(results(master.read("/home/ubuntu/short-workers.log")), cluster)
-
-
-def test_a_training_job_goes_on_when_a_worker_is_replaced(cluster: Cluster, torch: None) -> None:
+def test_a_training_job_by_torchrun_goes_on_when_a_worker_is_replaced(cluster: Cluster, torch: None) -> None:
     """On the replacement the user, or a hook, begins torchrun again; its ranks get the state from the others."""
     master = cluster.by_slot()[1]
     upload(master, "train.py")
     spread(master, "train.py")
-    survivors = torchrun(master, "long", 80)
-    begun = "ls checkpoint-long-*.pt 2> /dev/null | wc -l"
+    survivors = torchrun(master, "job", 80)
+    begun = "ls checkpoint-job-*.pt 2> /dev/null | wc -l"
     until(lambda: all(each.out(begun, user="ubuntu") == f"{GPUS}\n" for each in cluster.nodes), 120)
     replaced(cluster, 3)
     spread(master, "train.py")
     master.out("echo deeplearning-worker3 > replaced", user="ubuntu")
-    newcomer = torchrun(master, "long", 80, "~/replaced")
+    newcomer = torchrun(master, "job", 80, "~/replaced")
     for each in (newcomer, survivors):
         finished(each, 240)
-    logs = "cat ~/long-workers.log ~/long-replaced.log"
+    logs = "cat ~/job-workers.log ~/job-replaced.log"
     told = master.out(logs, user="ubuntu")
     found = results(told)
     assert found, told

@@ -37,6 +37,9 @@ echo $looks
 """
 
 
+pytestmark = pytest.mark.xdist_group("cluster")  # test_cluster's
+
+
 @pytest.fixture(autouse=True)
 def whole(cluster: Cluster) -> None:
     """All four are in every list."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("blueprints.local.privilege.plugin",)
 
-PERIOD = 2
+PERIOD = 4
 LONG = 60 * PERIOD  # to end a hang; looks at GPUs are four periods apart, and three make a verdict
 KEY = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
 GPUS = {"metrics": True, "replace": True, "idle": {"percent": 5, "minutes": 15}}
@@ -85,6 +85,9 @@ def test_a_cluster_forms_and_says_who_is_missing(case: Case) -> None:
     """The verdict follows after the last test: `privileges` gives it."""
     until(lambda: case.cluster.registry().get("epoch", {}).get("Refused") == "1", LONG)
     until(lambda: case.called("cloudwatch:PutMetricData"), LONG)
+    case.drivers(count=4)
+    assert "2 of 3 nodes" in case.master.run("deeplearning-check", user="ubuntu").stdout.decode()
+    case.drivers(count=0)
 
 
 def test_a_worker_watches_while_the_master_is_away(case: Case) -> None:
