@@ -104,7 +104,7 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    spread = ["-n", "auto", "--dist", "loadgroup"]  # groups: tests/proofs/conftest.py
+    spread = ["-n", "auto", "--dist", "loadfile"]  # scenarios of a file share what is costly
     reported = ["-rs", "-o", "junit_logging=system-out", f"--junitxml={report}"]
     command: Sequence[str] = [sys.executable, "-m", "pytest", *spread, *reported, str(folder)]
     status = subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603
