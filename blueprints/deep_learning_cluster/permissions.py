@@ -20,6 +20,7 @@ def node_policy(
     key_parameter: Sub,
     carriers: Carriers,
     log_group: logs.LogGroup,
+    table: tables.Table,
     key: AWSHelperFn | None,
     *,
     sessions: bool,
@@ -30,17 +31,18 @@ def node_policy(
         ec2_actions.DescribeInstanceTypes,
         autoscaling.DescribeAutoScalingGroups,
         autoscaling.DescribeScalingActivities,
-        because="IAM knows no resource of these",
+        because="none names a resource",
     )
     metrics = roles.allow_everywhere(
         cloudwatch.PutMetricData,
-        because="metrics have no ARN; the namespace bounds them",
+        because="the namespace bounds metrics",
         condition=Condition(StringEquals({"cloudwatch:namespace": NAMESPACE})),
     )
     granted = [
         roles.allow(cloudformation.SignalResource, on=Ref("AWS::StackId")),
         roles.allow(ssm.GetParameters, on=[roles.arn("ssm", "parameter", key_parameter), *runtime]),
         roles.write_logs(GetAtt(log_group, "Arn")),
+        roles.allow(dynamodb.Scan, on=GetAtt(table, "Arn")),
         described,
         metrics,
         *([roles.decrypt(key, via="dynamodb")] if key is not None else []),
@@ -59,8 +61,7 @@ def node_role(
     """The role of one kind of node. Workers ask for changes alone, and write no item of the master's."""
     others = Condition(ForAllValuesStringNotEquals({"dynamodb:LeadingKeys": [_MASTER_SLOT]}))
     more, condition = ([dynamodb.GetItem], others) if kind == "Worker" else ([], None)
-    registry = [dynamodb.UpdateItem, dynamodb.Scan, *more]
-    granted = [roles.allow(*registry, on=GetAtt(table, "Arn"), condition=condition)]
+    granted = [roles.allow(dynamodb.UpdateItem, *more, on=GetAtt(table, "Arn"), condition=condition)]
     if address:
         granted.append(_take(address))
     changes = [autoscaling.SetInstanceHealth] * gpus.replace + [autoscaling.UpdateAutoScalingGroup] * bool(

@@ -112,7 +112,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self.output(
             "CapacityCommand",
             Sub(_CAPACITY),
-            "Prints nodes expected, joined and refused, like metrics of DeepLearningCluster.",
+            "Prints nodes expected, joined, refused, like metrics of DeepLearningCluster.",
         )
         self.output("LogGroupName", Ref(shared.log_group), "Log group with every node's boot log.")
         self.access_outputs(admin, address)
@@ -138,6 +138,7 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
             self.key_parameter(key),
             carriers,
             log_group,
+            table,
             self.encryption_key,
             sessions=self.config.access == "session_manager",
         )

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Nobody waits for an instance that replaces another.
+# Replacements are not waited for.
 send() {
   timeout 300 aws cloudformation signal-resource --stack-name "$STACK_ID" --unique-id "$1" \
     --logical-resource-id "${NODE_TYPE}AutoScalingGroup" --status "$2" || echo "signal $2 was not taken"
