@@ -389,16 +389,16 @@ def test_what_there_is_no_time_for_is_told_and_not_stopped(monkeypatch: pytest.M
 
 def test_the_share_is_of_those_that_were_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """All hang. What was not asked is no reason to believe that it is well."""
-    done = Hanging(monkeypatch, 2000).checked(Clock(20 + 10 + 3 * 0.8))
+    done = Hanging(monkeypatch, 2000).checked(Clock(20 + 10 + 3 * 0.3))
     assert done["failing"] < 2000 * 30 // 100
     assert done == {**done, "checked": done["failing"], "stopped": 0}
 
 
 def test_the_next_look_asks_others_too(monkeypatch: pytest.MonkeyPatch) -> None:
     hanging = Hanging(monkeypatch, 2000)
-    hanging.checked(Clock(20 + 10 + 3 * 0.8))
+    hanging.checked(Clock(20 + 10 + 3 * 0.3))
     once = set(hanging.asked)
-    hanging.checked(Clock(20 + 10 + 3 * 0.8))
+    hanging.checked(Clock(20 + 10 + 3 * 0.3))
     assert set(hanging.asked) > once
 
 
@@ -426,7 +426,7 @@ def test_an_answer_without_an_end_does_not_hold_the_look(monkeypatch: pytest.Mon
         return probe.port != 3 or end.wait(10)
 
     monkeypatch.setattr(hanging, "ask", ask)
-    clock = Clock(20 + 10 + 3 * 0.8)
+    clock = Clock(20 + 10 + 3 * 0.3)
     assert hanging.checked(clock) == {"checked": 9, "failing": 0, "stopped": 0, "unasked": 1}
     assert clock.left() > 15
     end.set()
