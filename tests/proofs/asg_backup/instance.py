@@ -80,6 +80,10 @@ class Instance:
         assert done.returncode == 0, done.stderr
         return done.stdout.decode().strip()
 
+    def running(self) -> list[str]:
+        """The names of its processes, of which some may end while they are read."""
+        return self.sh("cat /proc/[0-9]*/comm 2> /dev/null || true").split()
+
     def tree(self, *arguments: str) -> str:
         """Run `tree.py` on the instance."""
         program = (Path(__file__).parent / "tree.py").read_text()

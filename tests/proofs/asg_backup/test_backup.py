@@ -205,5 +205,5 @@ def test_much_that_is_wrong_fits_what_systems_manager_shows(system: System, inst
     assert system.backup.created["InstanceRole"].ref in writers
     left = instance.sh("find /run -path '*asg-*' | sort")
     assert left.splitlines() == [f"/run/asg-backup.{EVENT['Token']}.json", "/run/asg-backup.lock"]
-    running = instance.sh("cat /proc/[0-9]*/comm").split()
+    running = instance.running()
     assert not {"aws", "tar", "gzip", "zstd", "tee"} & set(running)
