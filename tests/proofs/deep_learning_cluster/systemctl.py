@@ -116,7 +116,9 @@ def keep(name: str) -> None:
             stderr=log,
         )
         started[:] = [main]
-        (RUN / path.name).write_text(json.dumps({"keeper": os.getpid(), "main": main.pid}))
+        partial = RUN / f".{path.name}"  # others read at any time
+        partial.write_text(json.dumps({"keeper": os.getpid(), "main": main.pid}))
+        partial.rename(RUN / path.name)
         status = main.wait()
         if restart != "always" and not (restart == "on-failure" and status):
             (RUN / path.name).unlink(missing_ok=True)
@@ -128,7 +130,10 @@ def active(name: str) -> dict[str, int] | None:
     """The processes of a service that runs."""
     path = find(name)
     state = RUN / path.resolve().name if path else None
-    return json.loads(state.read_text()) if state and state.exists() else None
+    try:
+        return json.loads(state.read_text()) if state else None
+    except FileNotFoundError:
+        return None
 
 
 def start(name: str) -> None:

@@ -151,7 +151,7 @@ def test_the_posts_own_kill_loop(cluster: Cluster) -> None:
     done = master.host.run(["bash", "-c", "cat > /tmp/loop"], input=loop)
     assert done.returncode == 0
     master.run(". /tmp/loop", user="ubuntu")  # on the master it ends its own ssh too, as it always has
-    assert [node.out(running) for node in cluster.nodes] == ["0\n"] * 4
+    until(lambda: [node.out(running) for node in cluster.nodes] == ["0\n"] * 4, 20)
 
 
 def test_the_check_finds_all_well_and_then_the_node_that_has_lost_a_gpu(cluster: Cluster) -> None:
