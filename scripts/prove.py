@@ -118,7 +118,8 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     for name in sorted(missing):
         say(f"{folder.name}: {name} did not run, and the README says it does")
     for printed in suite.iter("system-out"):
-        say(textwrap.indent(_HEADING.sub("", printed.text or "").strip(), "  "))
+        if text := _HEADING.sub("", printed.text or "").strip():
+            say(textwrap.indent(text, "  "))
     counts = {key: int(suite.get(key, "0")) for key in ("tests", "failures", "errors", "skipped")}
     failed = counts["failures"] + counts["errors"] + len(missing)
     if status not in (0, 5) and not failed:

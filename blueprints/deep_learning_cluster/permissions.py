@@ -58,7 +58,7 @@ def node_policy(
 def node_role(
     kind: str, policy: iam.ManagedPolicy, table: tables.Table, address: ec2.EIP | None, gpus: Gpus
 ) -> iam.Role:
-    """The role of one kind of node. Workers ask for changes alone, and write no item of the master's."""
+    """The role of one kind of node. Workers alone ask for changes, and write no item of the master's."""
     others = Condition(ForAllValuesStringNotEquals({"dynamodb:LeadingKeys": [_MASTER_SLOT]}))
     more, condition = ([dynamodb.GetItem], others) if kind == "Worker" else ([], None)
     granted = [roles.allow(dynamodb.UpdateItem, *more, on=GetAtt(table, "Arn"), condition=condition)]

@@ -38,6 +38,11 @@ def test_reasons_stand_beside_what_they_are_for() -> None:
     }
 
 
+def test_a_reason_for_breadth_is_of_the_patterns_alone() -> None:
+    grant = roles.allow(s3.GetObject, on=["arn:aws:s3:::bucket/one", f"{ARN}/*"], wider_because=ANY)
+    assert metadata(grant) == {"AllowedWider": [{"On": [f"{ARN}/*"], "Because": ANY}]}
+
+
 @pytest.mark.parametrize("name", ["unused_because", "wider_because"])
 @pytest.mark.parametrize("reason", ["", "needed"])
 def test_a_reason_explains(name: str, reason: str) -> None:

@@ -106,12 +106,15 @@ class _Seen:
             self.uses[statement.place, action, resource] += count
             witnesses = self._witnesses.setdefault((statement.place, resource), [])
             beside = [
-                other
-                for place, also, other, _ in allowed
+                (other, not less)
+                for place, also, other, less in allowed
                 if (place, also) == (statement, action) and other != resource
             ]
-            # No pattern is needed for what one beside it says more narrowly.
-            if not any(patterns.matched_arn(resource, each, request) is not None for each in beside):
+            # No pattern is needed for what is named beside it, or said more narrowly.
+            if not any(
+                (texts and named) or patterns.matched_arn(resource, other, request) is not None
+                for other, named in beside
+            ):
                 witnesses.append((request.action, texts))
 
     def unused(self, statement: Statement) -> Iterator[Failure]:

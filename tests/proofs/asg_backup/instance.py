@@ -82,7 +82,9 @@ class Instance:
 
     def running(self) -> list[str]:
         """The names of its processes, of which some may end while they are read."""
-        return self.sh("cat /proc/[0-9]*/comm 2> /dev/null || true").split()
+        found = self.sh("cat /proc/[0-9]*/comm 2> /dev/null || true").split()
+        assert "sh" in found  # which reads them
+        return found
 
     def tree(self, *arguments: str) -> str:
         """Run `tree.py` on the instance."""

@@ -28,19 +28,13 @@ def formed(cluster: Cluster) -> None:
     until(lambda: counts(cluster) == [str(len(cluster.nodes))] * len(cluster.nodes), 2 * LONG)
 
 
-def lost(cluster: Cluster, slot: int) -> Node:
-    """Terminate the instance that holds a slot; the node that its group has launched instead, not booted yet."""
+def replaced(cluster: Cluster, slot: int) -> Node:
+    """Terminate the instance that holds a slot, and see its successor take the slot, for every node."""
     gone = cluster.by_slot()[slot]
     cluster.aws.client("ec2").terminate_instances(InstanceIds=[gone.instance_id])
     gone.host.power_off()
     cluster.nodes.remove(gone)
     (node,) = cluster.power_on()
-    return node
-
-
-def replaced(cluster: Cluster, slot: int) -> Node:
-    """Terminate the instance that holds a slot, and see its successor take the slot, for every node."""
-    node = lost(cluster, slot)
     assert cluster.boot([node]) == {node.instance_id: 0}, node.read(CONSOLE)
     formed(cluster)
     address = f"{node.host.address} deeplearning-worker{slot}\n"

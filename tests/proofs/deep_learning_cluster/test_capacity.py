@@ -74,6 +74,7 @@ def test_best_effort_begins_with_what_there_is_and_takes_the_rest_when_it_comes(
 def test_all_or_nothing_waits_for_all_and_shrinks_nothing(network: Network, folder: Path) -> None:
     cluster = short_of(network, folder, workers=2, needed=2, instances=2)
     with cluster.aws:
+        until(lambda: standing(cluster) == (3, 2, 1), LONG)
         assert cluster.waiting("Worker")["state"] == "CREATE_IN_PROGRESS"
         assert list(cluster.signals("Worker").values()) == ["SUCCESS"]
         assert cluster.group("Worker")["DesiredCapacity"] == 2

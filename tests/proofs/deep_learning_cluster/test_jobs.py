@@ -110,11 +110,10 @@ def trained(found: list[dict[str, Any]], cluster: Cluster) -> None:
     assert all(each["last"] < each["first"] / 10 for each in found)
 
 
-def torchrun(master: Node, job: str, steps: int, hosts: str = "$at/workers") -> subprocess.Popen[bytes]:
-    """Begin the README's loop on the master, for the hosts of a file; ranks write to ~/JOB-FILE.log."""
+def torchrun(master: Node, steps: int, hosts: str = "$at/workers") -> subprocess.Popen[bytes]:
+    """Begin the README's loop on the master, for the hosts of a file; ranks write to ~/job-FILE.log."""
     loop = command("while read -u 10 host; do.*# torchrun").replace("10< $at/workers", f"10< {hosts}")
-    loop = loop.replace("--rdzv-id=job", f"--rdzv-id={job}").replace("train.py", f"train.py {steps}")
-    name = f"{job}-{Path(hosts).name}"
+    loop, name = loop.replace("train.py", f"train.py {steps}"), f"job-{Path(hosts).name}"
     done = master.host.run(["tee", f"/home/ubuntu/{name}.sh"], input=f"{command(SNAPSHOT)}\n{loop}\n")
     assert done.returncode == 0
     return master.host.start([*master.shell("ubuntu"), f"bash {name}.sh > {name}.log 2>&1"])
@@ -133,17 +132,16 @@ def test_a_training_job_by_torchrun_goes_on_when_a_worker_is_replaced(cluster: C
     master = cluster.by_slot()[1]
     upload(master, "train.py")
     spread(master, "train.py")
-    survivors = torchrun(master, "job", 80)
+    survivors = torchrun(master, 80)
     begun = "ls checkpoint-job-*.pt 2> /dev/null | wc -l"
     until(lambda: all(each.out(begun, user="ubuntu") == f"{GPUS}\n" for each in cluster.nodes), 120)
     replaced(cluster, 3)
     spread(master, "train.py")
     master.out("echo deeplearning-worker3 > replaced", user="ubuntu")
-    newcomer = torchrun(master, "job", 80, "~/replaced")
+    newcomer = torchrun(master, 80, "~/replaced")
     for each in (newcomer, survivors):
         finished(each, 240)
-    logs = "cat ~/job-workers.log ~/job-replaced.log"
-    told = master.out(logs, user="ubuntu")
+    told = master.out("cat job-workers.log job-replaced.log", user="ubuntu")
     found = results(told)
     assert found, told
     trained(found, cluster)
