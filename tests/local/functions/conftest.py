@@ -40,7 +40,7 @@ def start() -> Iterator[Start]:
     yield start
     for each in started:
         each.function.close()
-        assert each.processes() == []
+        assert each.gone()
 
 
 @pytest.fixture

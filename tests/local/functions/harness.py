@@ -75,6 +75,10 @@ class Running:
         """Ids of its processes."""
         return running(self.spec.physical_name)
 
+    def gone(self) -> bool:
+        """Whether no process is left, once the kernel has had the time to end those that were killed."""
+        return eventually(lambda: self.processes() == [])
+
 
 class Call:
     """An invocation in a thread of its own."""

@@ -122,7 +122,7 @@ def test_a_handler_that_takes_too_long_is_killed(start: Start, statement: str) -
     assert (ended.error, ended.status) == ("Unhandled", "timeout")
     assert ended.duration_ms >= 500
     assert ended.log_tail.rstrip().endswith("\tStatus: timeout")
-    assert function.processes() == []
+    assert function.gone()
     assert function.value()[0] == 1
 
 
@@ -150,7 +150,7 @@ def test_memory_beyond_the_limit_kills(start: Start, grow: str) -> None:
     assert error["errorType"] == "Runtime.ExitError"
     assert error["errorMessage"].endswith("Runtime exited with error: signal: killed")
     assert ended.max_memory_mb <= 128
-    assert function.processes() == []
+    assert function.gone()
     assert function.value() == "fine"
 
 

@@ -184,14 +184,14 @@ def test_closing_ends_a_running_invocation_and_refuses_others(start: Start, tmp_
     assert isinstance(ended, Invocation)
     assert b"Runtime exited with error: signal: terminated" in ended.payload
     assert isinstance(waits.end(), FunctionClosed)
-    assert function.processes() == []
+    assert function.gone()
     with pytest.raises(FunctionClosed):
         function()
     with pytest.raises(FunctionClosed):
         function.replace(COUNTING)
     function.function.warm()
     function.function.close()
-    assert function.processes() == []
+    assert function.gone()
 
 
 def test_closing_ends_what_ignores_sigterm_and_its_children(start: Start) -> None:
@@ -203,7 +203,7 @@ def test_closing_ends_what_ignores_sigterm_and_its_children(start: Start) -> Non
     function()
     assert len(function.processes()) == 2
     function.function.close()
-    assert function.processes() == []
+    assert function.gone()
 
 
 def test_closing_ends_children_that_left_their_group(start: Start) -> None:
@@ -215,7 +215,7 @@ def test_closing_ends_children_that_left_their_group(start: Start) -> None:
     child = function.value()
     assert child in function.processes()
     function.function.close()
-    assert eventually(lambda: function.processes() == [])
+    assert function.gone()
 
 
 def test_closing_removes_every_file(start: Start) -> None:
@@ -323,4 +323,4 @@ def test_a_warm_environment_that_cannot_start_is_told_in_the_log(start: Start) -
     function: Running = start("import nowhere")
     function.function.warm()
     assert eventually(lambda: any(line.startswith("INIT_REPORT") for line in function.lines))
-    assert eventually(lambda: function.processes() == [])
+    assert function.gone()
