@@ -38,8 +38,10 @@ def main(given: dict[str, Any]) -> NoReturn:
     os.chroot(root)
     os.chdir("/")
     for path, text in given["files"].items():
+        os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w") as file:
             file.write(text)
+            os.fchmod(file.fileno(), 0o755 if text.startswith("#!") else 0o644)
     sys.stdout.write("up\n")
     sys.stdout.close()
     _bury()

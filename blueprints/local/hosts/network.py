@@ -72,8 +72,8 @@ class Network:
     ) -> Host:
         """A running host. `metadata` is what its instance metadata service tells, see `metadata.py`.
 
-        `files` are written into its disk, paths in `hidden` are empty there, those in `shown` are the machine's own,
-        read-only, even below a hidden one.
+        `files` are written into its disk, scripts as programs; paths in `hidden` are empty there, those in `shown`
+        are the machine's own, read-only, even below a hidden one.
         """
         number = len(self.hosts) + 10
         host = Host(

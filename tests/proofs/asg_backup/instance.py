@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprints.local.aws import Aws
-from blueprints.local.hosts import Host, Network, end
+from blueprints.local.hosts import Host, Network, awscli, end
 
 ROOT = Path(__file__).parents[3]
 INSTANCE = "i-0123456789abcdef0"
@@ -155,12 +155,11 @@ def launch(
         f"node-{len(network.hosts)}",
         metadata=metadata(aws, role, instance),
         hidden=[str(ROOT)],
+        files=awscli.programs(cli),
         shown=[str(cli)],
     )
     made = Instance(host, documents, aws, network.gateway, cli)
-    made.sh(
-        f"ln -s {cli}/bin/aws /usr/local/bin/aws && mkdir -p /srv && rm -rf /var/log/* && echo line > /var/log/log"
-    )
+    made.sh("mkdir -p /srv && rm -rf /var/log/* && echo line > /var/log/log")
     return made
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from blueprints.local.aws import Aws
 from blueprints.local.deployment import deploy
-from blueprints.local.hosts import Host, Network, end
+from blueprints.local.hosts import Host, Network, awscli, end
 from blueprints.local.place import Place
 from blueprints.local.stack import Stack
 from scripts.foreign import environments
@@ -33,6 +33,13 @@ HERE = Path(__file__).parent
 SCRIPT = "/var/lib/cloud/instance/scripts/part-001"
 CONSOLE = "/var/log/cloud-init-output.log"
 ROLE = "meta-data/iam/security-credentials/node"
+SYSTEMCTL = "/usr/local/bin/systemctl"
+MOUNT = "/usr/sbin/mount.nfs4"
+# mount(8) calls it for a file system of type nfs4; here the server is a folder of the host.
+NFS = """#!/bin/bash
+echo "$*" >> /var/log/mounted
+mkdir -p /var/server && mount --bind /var/server "$2"
+"""
 GPUS = 2
 # Lists GPUs, or gives the figures asked for of each; /etc/gpus has how many there are and how busy.
 NVIDIA = f"""#!/bin/bash
@@ -53,6 +60,13 @@ PARENTS = [
     for each in path.parents
     if each != Path("/") and each.is_dir()
 ]
+# Programs of the image that are others here.
+PROGRAMS = {
+    **awscli.programs(environments.FOREIGN / "aws"),
+    SYSTEMCTL: (HERE / "systemctl.py").read_text(),
+    MOUNT: NFS,
+    "/usr/bin/nvidia-smi": NVIDIA,
+}
 SHOWN = [str(environments.FOREIGN / name) for name in ("aws", "torch")]
 
 
@@ -156,17 +170,17 @@ class Cluster:
             shown=[each for each in SHOWN if os.path.isdir(each)],
             files={
                 "/etc/resolv.conf": dns.resolv_conf(self.network),
-                "/usr/bin/nvidia-smi": NVIDIA,
-                "/usr/local/bin/systemctl": (HERE / "systemctl.py").read_text(),
+                "/root/.bash_profile": "",  # in place of what this machine's root has
+                **PROGRAMS,
             },
         )
         host.set_metadata(self._metadata(kind, instance_id, host.address))
         node, endpoint = Node(kind, instance_id, host), self.aws.endpoint_at(self.network.gateway)
         node.out(
             "rm -rf /etc/ssh/ssh_host_* /etc/systemd/system/*.wants && ssh-keygen -A > /dev/null"
-            " && useradd --create-home --shell /bin/bash --password '*' ubuntu && chmod 755 /usr/local/bin/systemctl"
-            " /usr/bin/nvidia-smi && mkdir -p /root/.aws $(dirname " + SCRIPT + ")"
-            f" && ln -sf {environments.FOREIGN}/aws/bin/aws {environments.FOREIGN}/torch/bin/torchrun /usr/local/bin/"
+            " && useradd --create-home --shell /bin/bash --password '*' ubuntu"
+            f" && mkdir -p /root/.aws $(dirname {SCRIPT})"
+            f" && ln -sf {environments.FOREIGN}/torch/bin/torchrun /usr/local/bin/"
             f" && printf '[default]\\nendpoint_url = {endpoint}\\n' > /root/.aws/config"
             # The programs of these environments are the login user's too, wherever this checkout is.
             f" && cp -r /root/.aws /home/ubuntu/ && chmod a+x {' '.join(map(str, PARENTS))}"

@@ -18,7 +18,7 @@ from . import dns
 from .cluster import CONSOLE, Cluster, available, begin, rendered
 
 _RUNNING = pytest.StashKey[Cluster]()
-PERIOD = 6
+PERIOD = 4
 CONFIG: dict[str, Any] = {"access": "ssh", "membership": {"period": PERIOD}}
 PARAMETERS: dict[str, Any] = {
     "KeyName": "my-key",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal as signals
 from collections.abc import Iterator
 
 import pytest
@@ -10,18 +11,34 @@ import pytest
 from blueprints.local.hosts import Network, end
 from blueprints.local.stack import Stack
 
-from .cluster import CONSOLE, SCRIPT, Cluster, Node, altered, begin, rendered, until
+from .cluster import CONSOLE, MOUNT, SCRIPT, SYSTEMCTL, Cluster, Node, altered, begin, rendered, until
 from .conftest import CONFIG, PARAMETERS
 
 PHASES = ["address", "runtime", "proxy", "key", "storage", "join"]
 LOG = "/var/log/deeplearning-boot.log"
 
 
+# What keeps a phase from ending: a call that takes its time, or a program of the image that never ends.
+SLOW = {"address": "ec2:AssociateAddress", "runtime": "ssm:GetParameters", "join": "dynamodb:*"}
+STUCK = {
+    "proxy": (SYSTEMCTL, "true"),
+    "key": (SYSTEMCTL, '[ "$1" = try-reload-or-restart ]'),
+    "storage": (MOUNT, "true"),
+}
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A master and a worker, with a short period."""
-    config = {**CONFIG, "membership": {"period": 5}}
-    return rendered(tmp_path_factory.mktemp("one"), config, {**PARAMETERS, "WorkerCount": 1, "MinWorkers": 1})
+def stack(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A master and a worker, a shared file system, and a proxy that is not there, which nothing here is to need."""
+    config = {**CONFIG, "membership": {"period": 5}, "storage": {"kind": "efs"}}
+    parameters = {
+        **PARAMETERS,
+        "WorkerCount": 1,
+        "MinWorkers": 1,
+        "ProxyUrl": f"http://{network.gateway}:9",
+        "NoProxy": f"localhost,127.0.0.1,{network.gateway}",
+    }
+    return rendered(tmp_path_factory.mktemp("one"), config, parameters, proxy=True)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +65,12 @@ def fresh(cluster: Cluster, kind: str, stack: Stack | None = None) -> Node:
         )
         assert done.returncode == 0
     return node
+
+
+def put(node: Node, path: str, script: str) -> None:
+    """Another program in the place of one that the image has."""
+    done = node.host.run(["bash", "-c", f"cat > {path}"], input=f"#!/bin/bash\n{script}\n")
+    assert done.returncode == 0
 
 
 HASTY = ("sleep 10", "sleep 0.1")
@@ -90,6 +113,26 @@ def test_a_second_run_changes_nothing(one: Cluster) -> None:
     assert master.out(look) == before
     assert one.signals("Master") == {master.instance_id: "SUCCESS"}
     assert "signal SUCCESS was not taken" in master.read(CONSOLE)
+
+
+def test_a_shared_file_system_is_there_now_and_after_a_reboot(one: Cluster) -> None:
+    """It is mounted before a node joins, and belongs to whoever logs in."""
+    (node,) = (each for each in one.nodes if each.kind == "Master")
+    system = one.stack.physical["FileSystem"].ref
+    assert node.read("/var/log/mounted").startswith(f"{system}.efs.us-east-1.amazonaws.com:/ /efs ")
+    node.out("echo kept > /efs/file", user="ubuntu")
+    assert node.out("echo $EFS_MOUNT", user="ubuntu") == "/efs\n"
+    node.reboot()
+    assert node.out("mountpoint /efs && cat /efs/file", user="ubuntu").endswith("kept\n")
+    assert len(node.read("/var/log/mounted").splitlines()) == 2
+
+
+def test_a_proxy_is_set_for_shells_and_for_session_manager(one: Cluster) -> None:
+    (node,) = (each for each in one.nodes if each.kind == "Master")
+    url = f"http://{one.network.gateway}:9"
+    assert f"https_proxy={url}\n" in node.read("/etc/environment")
+    unit = node.read("/etc/systemd/system/amazon-ssm-agent.service.d/proxy.conf")
+    assert f'"http_proxy={url}" "https_proxy={url}" "no_proxy=169.254.169.254,localhost,' in unit
 
 
 def test_what_boots_is_what_the_template_delivers(one: Cluster, stack: Stack) -> None:
@@ -156,20 +199,52 @@ def test_throttling_and_errors_of_a_fifth_of_all_calls(one: Cluster, stack: Stac
     assert one.signals("Worker") == {node.instance_id: "SUCCESS"}
 
 
-@pytest.mark.parametrize(("signal", "status"), [("TERM", 143), ("KILL", 137)])
-def test_a_boot_that_is_killed_in_a_phase(one: Cluster, stack: Stack, signal: str, status: int) -> None:
+@pytest.mark.parametrize(("phase", "signal"), list(zip(PHASES, ["TERM", "KILL"] * 3, strict=True)))
+def test_a_boot_that_is_killed_in_a_phase(one: Cluster, stack: Stack, phase: str, signal: str) -> None:
     """What outlives it sends the signal."""
-    node = fresh(one, "Worker", altered(stack, HASTY))
-    one.aws.faults.delay("ssm:GetParameters", 20, count=2)
+    node = fresh(one, "Master" if phase == "address" else "Worker", stack)
+    if phase in SLOW:
+        one.aws.faults.delay(SLOW[phase], 20)
+    else:
+        path, condition = STUCK[phase]
+        put(node, path, f"if {condition}; then exec sleep 600; fi")
     booting = node.host.start(["bash", "-c", f"{SCRIPT} > {CONSOLE} 2>&1"])
     try:
-        until(lambda: "phase runtime" in node.out(f"cat {LOG} || true"), 30, pause=0.2)
-        one.aws.faults.clear()
+        until(lambda: f"phase {phase}" in node.out(f"cat {LOG} || true"), 60, pause=0.2)
         node.out(f"pkill -{signal} -f 'bash {SCRIPT} boot'")
         assert booting.wait(60) == 1
     finally:
         end(booting)
-    failed(one, node, "runtime", f"status {status}")
+    failed(one, node, phase, f"status {128 + getattr(signals, f'SIG{signal}')}")
+
+
+def test_a_proxy_that_cannot_be_set(one: Cluster, stack: Stack) -> None:
+    node = fresh(one, "Worker", stack)
+    put(node, SYSTEMCTL, "echo 'Connection to bus failed'; exit 1")
+    assert one.boot([node]) == {node.instance_id: 1}
+    failed(one, node, "proxy", "Connection to bus failed\nfailed with status 1 .*systemctl daemon-reload")
+
+
+def test_a_key_that_is_not_there(one: Cluster, stack: Stack) -> None:
+    other = ("export KEY_PARAMETER='/ec2/keypair/", "export KEY_PARAMETER='/ec2/nothing/")
+    node = fresh(one, "Worker", altered(stack, other, HASTY))
+    assert one.boot([node]) == {node.instance_id: 1}
+    failed(one, node, "key", "Load key .*id_ed25519.new.*\n.*failed with status 1 ")
+
+
+def test_a_file_system_that_cannot_be_mounted(one: Cluster, stack: Stack) -> None:
+    node = fresh(one, "Worker", stack)
+    put(node, MOUNT, "echo 'mount.nfs4: Connection timed out'; exit 32")
+    assert one.boot([node]) == {node.instance_id: 1}
+    failed(one, node, "storage", "Connection timed out\nfailed with status 32 .*mount")
+
+
+def test_a_file_system_that_never_answers(one: Cluster, stack: Stack) -> None:
+    """A hard mount hangs past the deadline."""
+    node = fresh(one, "Worker", altered(stack, deadline(20)))
+    put(node, MOUNT, "exec sleep 600")
+    assert one.boot([node]) == {node.instance_id: 1}
+    failed(one, node, "storage", "status 124")
 
 
 def test_a_disk_that_is_full(one: Cluster, stack: Stack) -> None:
