@@ -23,7 +23,7 @@ import yaml
 from blueprints.review.proofs import scenarios
 
 ALWAYS = ("deep_learning_cluster", "crud_api", "ecs_dns_discovery", "asg_backup")
-SHARED = ("blueprints/core", "blueprints/blocks", "blueprints/local", "tests/proofs/kit", "requirements.lock")
+SHARED = ("blueprints/core", "blueprints/blocks", "blueprints/local", "scripts/foreign", "requirements.lock")
 
 _HEADING = re.compile(r"^-+ Captured .* -+$", re.MULTILINE)  # pytest's own
 
@@ -104,7 +104,8 @@ def run(root: Path, folder: Path, report: Path) -> Result:
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     start = time.monotonic()
-    spread = ["-n", "auto", "--dist", "loadfile"]  # scenarios of a file share what is costly
+    workers = (os.cpu_count() or 1) + 1  # scenarios wait for periods and deadlines as much as they compute
+    spread = ["-n", str(workers), "--dist", "loadfile"]  # those of a file share what is costly
     reported = ["-rs", "-o", "junit_logging=system-out", f"--junitxml={report}"]
     command: Sequence[str] = [sys.executable, "-m", "pytest", *spread, *reported, str(folder)]
     status = subprocess.run(command, cwd=root, check=False).returncode  # noqa: S603
