@@ -136,6 +136,22 @@ def test_it_starts_anew_when_the_server_was_killed(host: Host) -> None:
     assert told(host.run(["aws", "tell"]))["calls"] == 2
 
 
+def test_it_outlives_the_call_that_has_begun_it(host: Host) -> None:
+    """Which is killed while it waits for the server."""
+    assert host.run(["pkill", "-KILL", "-f", "aws-server"]).returncode == 0
+    calling = host.start(["aws", "tell"])
+    try:
+        begun = "until pgrep -f '/aws-server aws-0$'; do sleep 0.01; done"
+        assert host.run(["timeout", "30", "sh", "-c", begun]).returncode == 0
+        assert host.run(["pkill", "-KILL", "-f", "aws tell"]).returncode == 0
+    finally:
+        end(calling)
+    listens = (
+        "until grep -q @aws-0 /proc/net/unix; do sleep 0.01; done; sleep 0.5; grep -c @aws-0 /proc/net/unix"
+    )
+    assert host.run(["timeout", "30", "sh", "-c", listens]).stdout.strip() == b"1"
+
+
 def test_the_interpreter_is_the_environments(tmp_path: Path) -> None:
     """And not this one, where the AWS CLI is not."""
     given = awscli.programs(tmp_path)

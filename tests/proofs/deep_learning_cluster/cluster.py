@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import yaml
 
 from blueprints.local.aws import Aws
 from blueprints.local.deployment import deploy
-from blueprints.local.hosts import Host, Network, awscli, end
+from blueprints.local.hosts import Host, HostError, Network, awscli, end
 from blueprints.local.place import Place
 from blueprints.local.stack import Stack
 from scripts.foreign import environments
@@ -32,6 +33,8 @@ ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 SCRIPT = "/var/lib/cloud/instance/scripts/part-001"
 CONSOLE = "/var/log/cloud-init-output.log"
+LOG = "/var/log/deeplearning-boot.log"
+JOURNAL = "/var/log/deeplearning-agent.journal"
 ROLE = "meta-data/iam/security-credentials/node"
 SYSTEMCTL = "/usr/local/bin/systemctl"
 MOUNT = "/usr/sbin/mount.nfs4"
@@ -233,6 +236,17 @@ class Cluster:
         """Power all of it off."""
         for each in self.nodes:
             each.host.power_off()
+
+    def told(self) -> str:
+        """What the registry and the nodes that are on say, to find out why something did not hold."""
+        self.aws.faults.clear()
+        lines = [f"{slot}: {item}" for slot, item in sorted(self.registry().items())]
+        for each in self.nodes:
+            lines.append(f"{each.kind} {each.instance_id} {each.host.name} {each.host.address}")
+            with suppress(HostError):
+                looks = f"grep deeplearning /etc/hosts; tail -n 40 {LOG} {CONSOLE} {JOURNAL} 2> /dev/null"
+                lines.append(each.run(looks).stdout.decode())
+        return "\n".join(lines)
 
     def waiting(self, kind: str) -> dict[str, Any]:
         """What CloudFormation waits for at a group, and how far it is."""

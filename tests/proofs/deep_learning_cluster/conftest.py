@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,16 @@ def cluster(
         statuses = made.boot(made.power_on())
         assert set(statuses.values()) == {0}, [each.read(CONSOLE) for each in made.nodes]
         yield made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A scenario that fails says what its nodes have said."""
+    report = yield
+    for each in getattr(item, "funcargs", {}).values() if report.failed else ():
+        if isinstance(each, Cluster):
+            report.sections.append(("Nodes", each.told()))
+    return report
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:

@@ -11,12 +11,23 @@ import pytest
 from blueprints.local.hosts import Network, end
 from blueprints.local.stack import Stack
 
-from .cluster import CONSOLE, MOUNT, SCRIPT, SYSTEMCTL, Cluster, Node, altered, begin, rendered, until
+from .cluster import (
+    CONSOLE,
+    JOURNAL,
+    LOG,
+    MOUNT,
+    SCRIPT,
+    SYSTEMCTL,
+    Cluster,
+    Node,
+    altered,
+    begin,
+    rendered,
+    until,
+)
 from .conftest import CONFIG, PARAMETERS
 
 PHASES = ["address", "runtime", "proxy", "key", "storage", "join"]
-LOG = "/var/log/deeplearning-boot.log"
-
 
 # What keeps a phase from ending: a call that takes its time, or a program of the image that never ends.
 SLOW = {"address": "ec2:AssociateAddress", "runtime": "ssm:GetParameters", "join": "dynamodb:*"}
@@ -103,7 +114,7 @@ def test_a_second_run_changes_nothing(one: Cluster) -> None:
     (master,) = (each for each in one.nodes if each.kind == "Master")
     if master.instance_id not in one.signals("Master"):
         one.boot([master])
-    until(lambda: "epoch" in master.read("/var/log/deeplearning-agent.journal"), 60)
+    until(lambda: "epoch" in master.read(JOURNAL), 60)
     look = (
         "cd / && find etc opt/deeplearning home root -xdev -path root/.cache -prune -o -newer /etc/hostname"
         " ! -name '*.pyc' ! -name __pycache__ \\( -type f -exec sha256sum {} + \\) -o -type l -printf '%p %l\\n' | sort"

@@ -16,9 +16,10 @@ def call() -> int:
     """Hand arguments, variables, folder and open files over; the exit status."""
     numbers = [int(each) for each in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{each}")]
     with socket.socket(socket.AF_UNIX) as connection:
-        if connection.connect_ex(ADDRESS):
+        tries = 3  # a server may have been killed as it began
+        while connection.connect_ex(ADDRESS) and tries:
             begin()
-            connection.connect(ADDRESS)
+            tries -= 1
         asked = json.dumps([os.getcwd(), sys.argv[1:], dict(os.environ), numbers]).encode()
         socket.send_fds(connection, [len(asked).to_bytes(8, "big")], numbers)
         connection.sendall(asked)

@@ -20,7 +20,7 @@ HIGH = 512  # where no caller's files are
 
 
 def serve(name: str) -> None:
-    """Wait for calls until the host is off. One line is printed when they may come."""
+    """Wait for calls until the host is off. An empty line is printed when they may come."""
     main: Main = importlib.import_module("awscli.clidriver").main
     said = os.dup(1)
     with open(os.devnull, "w") as nothing, suppress(SystemExit):
@@ -31,7 +31,8 @@ def serve(name: str) -> None:
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(f"\0{name}")
     listening.listen(64)
-    os.write(said, b"\n")
+    with suppress(BrokenPipeError):  # whoever has begun it may be gone, and others are waiting
+        os.write(said, b"\n")
     os.close(said)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.freeze()
