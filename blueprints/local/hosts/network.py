@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
@@ -42,11 +43,11 @@ class Network:
         reason = unavailable()
         if reason:
             raise HostError(reason)
-        sweep()
         self.hosts: list[Host] = []
         self._folder = Path(mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
         with open(_LOCK, "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # of two that begin at once, one sees the other's bridge
+            fcntl.flock(lock, fcntl.LOCK_EX)  # of two that begin at once, one sees what the other has done
+            sweep()
             self._index = _free_index()
             self.bridge = f"{_PREFIX}{os.getpid()}-{self._index}"
             ip("link", "add", self.bridge, "type", "bridge")
@@ -119,7 +120,7 @@ _OWNED = re.compile(rf"{_PREFIX}(\d+)-.*")
 
 
 def sweep() -> None:
-    """Remove namespaces, links and disks of processes that have gone."""
+    """Remove namespaces, links and disks of processes that have gone. One process at a time may do so."""
     for name in [each for each in _listed("/run/netns") if _abandoned(each)]:
         for pid in subprocess.run(  # noqa: S603 - our own prefix
             ["ip", "netns", "pids", name],  # noqa: S607
@@ -127,7 +128,8 @@ def sweep() -> None:
             text=True,
             check=False,
         ).stdout.split():
-            os.kill(int(pid), 9)
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), 9)
         ip("netns", "del", name)
     for name in [each for each in _listed("/sys/class/net") if _abandoned(each)]:
         subprocess.run(["ip", "link", "del", name], check=False, capture_output=True)  # noqa: S603, S607

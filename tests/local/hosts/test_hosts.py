@@ -138,3 +138,15 @@ def test_what_a_killed_process_leaves_is_swept_by_the_next() -> None:
     assert left_of(child.pid)
     with Network():
         assert left_of(child.pid) == []
+
+
+def test_what_was_left_is_swept_once_by_all_that_begin_together() -> None:
+    with subprocess.Popen(["true"]) as gone:
+        gone.wait()
+    for number in range(20):
+        subprocess.run(["ip", "netns", "add", f"cb-{gone.pid}-0-{number}"], check=True)
+    begin = [sys.executable, "-c", "from blueprints.local.hosts import Network; Network().close()"]
+    together = [subprocess.Popen(begin, stderr=subprocess.PIPE) for _ in range(4)]
+    said = [each.communicate()[1].decode() for each in together]
+    assert [each.returncode for each in together] == [0] * 4, said
+    assert left_of(gone.pid) == []
