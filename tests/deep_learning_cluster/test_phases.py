@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from blueprints.core import Environment
-from blueprints.deep_learning_cluster import ClusterConfig, DeepLearningCluster, runtime
+from blueprints.deep_learning_cluster import ClusterConfig, DeepLearningCluster, packing, runtime
 
 
 def can_unshare() -> bool:
@@ -74,7 +74,7 @@ def phases(tmp_path: Path, *names: str, **values: str) -> Left:
     for folder in ("bin", "over", "out"):
         (tmp_path / folder).mkdir()
     script = next(path for name, path in runtime.sources() if name == "phases.sh")
-    (tmp_path / "phases.sh").write_text(runtime.uncommented(script.read_text()))
+    (tmp_path / "phases.sh").write_text(packing.uncommented(script.read_text()))
     stands_in = {"aws": AWS, **dict.fromkeys(("mount", "mount.nfs4", "mount.lustre", "systemctl"), CALLED)}
     for name, text in stands_in.items():
         (tmp_path / "bin" / name).write_text(text)

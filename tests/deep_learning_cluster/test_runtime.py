@@ -81,7 +81,7 @@ def test_a_source_that_has_changed_is_told(tmp_path: Path, monkeypatch: pytest.M
     changed = tmp_path / "runtime.json"
     changed.write_text(runtime.PACKED.read_text().replace(runtime.digest(), "0" * 64))
     monkeypatch.setattr(runtime, "PACKED", changed)
-    with pytest.raises(BuildError, match=r"run python -m blueprints\.deep_learning_cluster\.runtime"):
+    with pytest.raises(BuildError, match=r"run python -m blueprints\.deep_learning_cluster\.packing"):
         runtime.runtime()
 
 
