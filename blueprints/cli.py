@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from . import __version__
+from . import __version__, options
 from .doctor.command import doctor
 from .local.command import local
+from .options import BAD_INPUT, STALE, tell
 from .package.command import package
 
 if TYPE_CHECKING:
     from .checks.finding import Finding, Source
     from .core.errors import Fault
     from .core.render import Rendered
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_STALE, _BAD_INPUT = 1, 2
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,42 +47,6 @@ def main() -> None:
     cli(prog_name="blueprints")
 
 
-def _tell_faults(command: Callable[P, R]) -> Callable[P, R]:
-    """Print the faults of bad input, one a line, instead of a traceback."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        from .checks.tools import ToolMissingError
-        from .core.errors import BlueprintError
-
-        try:
-            return command(*args, **kwargs)
-        except BlueprintError as error:
-            _tell(error.faults)
-        except ToolMissingError as error:
-            _tell([error])
-        sys.exit(_BAD_INPUT)
-
-    return run
-
-
-def _tell(lines: Iterable[object]) -> None:
-    for line in lines:
-        click.echo(str(line), err=True)
-
-
-_stack_names = click.argument("stacks", nargs=-1, metavar="[STACK]...")
-_env = click.option("--env", metavar="ENV", help="Only the stacks of this environment, a folder of --stacks.")
-_stacks_folder = click.option(
-    "--stacks", "folder", type=click.Path(path_type=Path), default=Path("stacks"), show_default=True,
-    help="Folder of the stack files.",
-)  # fmt: skip
-_out = click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("templates"), show_default=True,
-    help="Folder of the rendered templates.",
-)  # fmt: skip
-
-
 @cli.command("list")
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def list_blueprints(style: Literal["text", "json"]) -> None:
@@ -103,17 +62,17 @@ def list_blueprints(style: Literal["text", "json"]) -> None:
 
 
 @cli.command()
-@_stack_names
-@_env
-@_stacks_folder
-@_out
+@options.stack_names
+@options.env
+@options.stacks_folder
+@options.out
 @click.option(
     "--check", is_flag=True, help="Write nothing; show what is stale and exit with 1 if anything is."
 )
 @click.option("--strict", is_flag=True, help="The validator's warnings are errors.")
 @click.option("--no-validate", is_flag=True, help="Render only.")
 @click.option("--format", "style", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
-@_tell_faults
+@options.tell_faults
 def render(
     stacks: tuple[str, ...],
     env: str | None,
@@ -149,14 +108,14 @@ def render(
     except BlueprintError as error:
         faults += error.faults
     click.echo("".join(diffs), nl=False)
-    _tell(f"{path}: no stack file renders it; delete it or restore its stack file" for path in leftover)
+    tell(f"{path}: no stack file renders it; delete it or restore its stack file" for path in leftover)
     if diffs:
-        _tell([f"{len(diffs)} stale files in {out}; run make render"])
-    _tell(sorted(set(faults)))
+        tell([f"{len(diffs)} stale files in {out}; run make render"])
+    tell(sorted(set(faults)))
     if faults:
-        sys.exit(_BAD_INPUT)
+        sys.exit(BAD_INPUT)
     if check and (diffs or leftover):
-        sys.exit(_STALE)
+        sys.exit(STALE)
 
 
 def _say_written(written: Sequence[Path], stacks: int) -> None:
@@ -174,9 +133,9 @@ def _validated(rendered: list[Rendered], out: Path, strict: bool) -> tuple[list[
 
     by_path = {str(out / each.path): each for each in rendered}
     sources = [Source(path, each.template) for path, each in by_path.items()]
-    found = validate(sources, Cache(default_folder(), "validation", lambda line: _tell([line])))
+    found = validate(sources, Cache(default_folder(), "validation", lambda line: tell([line])))
     fatal = [each for each in found if strict or each.severity == "error"]
-    _tell(f"{_fault(each)} (warning)" for each in found if each not in fatal)
+    tell(f"{_fault(each)} (warning)" for each in found if each not in fatal)
     failed = {each.template.removesuffix(" (expanded)") for each in fatal}
     return [each for path, each in by_path.items() if path not in failed], [_fault(each) for each in fatal]
 
@@ -189,11 +148,11 @@ def _fault(finding: Finding) -> Fault:
 
 
 @cli.command()
-@_stack_names
-@_env
-@_stacks_folder
-@_out
-@_tell_faults
+@options.stack_names
+@options.env
+@options.stacks_folder
+@options.out
+@options.tell_faults
 def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> None:
     """Lint rendered templates, and the scripts, code and policies in them; unchanged ones come from a cache."""
     from .checks.cache import Cache, default_folder
@@ -202,24 +161,24 @@ def lint(stacks: tuple[str, ...], env: str | None, folder: Path, out: Path) -> N
     from .core.stack_file import discover
 
     sources = _committed(discover(folder, env, stacks), out)
-    found = lint_sources(sources, Cache(default_folder(), "lint", lambda line: _tell([line])))
-    found += inspect(sources, Cache(default_folder(), "inspection", lambda line: _tell([line])))
-    _tell(_fault(each) for each in found)
+    found = lint_sources(sources, Cache(default_folder(), "lint", lambda line: tell([line])))
+    found += inspect(sources, Cache(default_folder(), "inspection", lambda line: tell([line])))
+    tell(_fault(each) for each in found)
     if found:
-        sys.exit(_STALE)
+        sys.exit(STALE)
     click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
 
 
 @cli.command()
 @click.argument("templates", nargs=-1, metavar="[FILE|STACK]...")
-@_env
-@_stacks_folder
-@_out
+@options.env
+@options.stacks_folder
+@options.out
 @click.option(
     "--format", "style", type=click.Choice(["text", "json", "sarif"]), default="text", show_default=True
 )
 @click.option("--explain", is_flag=True, help="List what the templates accept instead, and why.")
-@_tell_faults
+@options.tell_faults
 def check(
     templates: tuple[str, ...],
     env: str | None,
@@ -240,15 +199,15 @@ def check(
     if explain:
         _explain(sources, style)
         return
-    found = examine(sources, Cache(default_folder(), "check", lambda line: _tell([line])))
+    found = examine(sources, Cache(default_folder(), "check", lambda line: tell([line])))
     if style == "text":
-        _tell(_fault(each) for each in found)
+        tell(_fault(each) for each in found)
     else:
         click.echo(_report(found, style))
     if any(each.rule == UNREADABLE for each in found):
-        sys.exit(_BAD_INPUT)
+        sys.exit(BAD_INPUT)
     if found:
-        sys.exit(_STALE)
+        sys.exit(STALE)
     if style == "text":
         click.echo(f"{len(sources)} {'template' if len(sources) == 1 else 'templates'}, no findings")
 
@@ -299,27 +258,17 @@ def _source(path: Path) -> Source:
 
 
 def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
-    """The rendered templates of these stacks, YAML and JSON. Raises BlueprintError for what is not rendered."""
-    from .core.errors import BlueprintError, Fault
+    """The rendered templates of these stacks. Raises BlueprintError for what is not rendered."""
+    from .core.rendered import templates
 
-    sources: list[Source] = []
-    faults: list[Fault] = []
-    for path in paths:
-        stem = out / path.parent.name / path.stem
-        found = [each for each in (stem.with_suffix(".yaml"), stem.with_suffix(".json")) if each.exists()]
-        sources += [_source(each) for each in found]
-        if not found:
-            faults.append(Fault(str(stem.with_suffix(".yaml")), "", "not rendered yet; run make render"))
-    if faults:
-        raise BlueprintError(faults)
-    return sources
+    return [_source(each) for found in templates(paths, out).values() for each in found]
 
 
 @cli.command()
 @click.argument("template", metavar="FILE|STACK")
-@_env
-@_stacks_folder
-@_out
+@options.env
+@options.stacks_folder
+@options.out
 @click.option(
     "--stack-name",
     metavar="NAME",
@@ -329,7 +278,7 @@ def _committed(paths: Sequence[Path], out: Path) -> list[Source]:
     "--format", "style", type=click.Choice(["policy", "json"]), default="policy", show_default=True,
     help="The document alone, or in an object beside what it lacks.",
 )  # fmt: skip
-@_tell_faults
+@options.tell_faults
 def policy(
     template: str,
     env: str | None,
@@ -343,24 +292,21 @@ def policy(
     FILE is any CloudFormation or SAM template; STACK names a stack whose rendered template is read. What the policy
     lacks is told on standard error.
     """
-    from .core.errors import BlueprintError, Fault
-    from .core.stack_file import discover
+    from .core.stack_file import discover_one
     from .review.policy import deployment
 
     file = Path(template)
-    paths = [] if file.is_file() else discover(folder, env, [template])
-    if len(paths) > 1:
-        raise BlueprintError([Fault(template, "", f"names {len(paths)} stacks; write ENV/STACK")])
+    paths = [] if file.is_file() else [discover_one(folder, env, template)]
     (source, *_) = _committed(paths, out) or [_source(file)]
     found = deployment(source, stack_name or (paths[0].stem if paths else "*"))
-    _tell(found.remarks())
+    tell(found.remarks())
     click.echo(json.dumps(found.policy if style == "policy" else found.to_dict(), indent=2))
 
 
 @cli.command()
 @click.argument("name")
-@_stacks_folder
-@_tell_faults
+@options.stacks_folder
+@options.tell_faults
 def show(name: str, folder: Path) -> None:
     """Show a blueprint's parameters, settings and outputs. NAME is a name of the catalogue or package.module:Class."""
     from .review.documents import describe
@@ -370,7 +316,7 @@ def show(name: str, folder: Path) -> None:
 
 @cli.command()
 @click.argument("name")
-@_tell_faults
+@options.tell_faults
 def new(name: str) -> None:
     """Start a blueprint: its folder, its test, an example stack file, a README and its line in the catalogue."""
     from .core.scaffold import scaffold
@@ -381,14 +327,14 @@ def new(name: str) -> None:
 
 @cli.command()
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a table is stale.")
-@_stacks_folder
-@_tell_faults
+@options.stacks_folder
+@options.tell_faults
 def docs(check: bool, folder: Path) -> None:
     """Write the generated tables of every README."""
     from .review.documents import refresh
 
     changed = refresh(Path.cwd(), folder, write=not check)
-    _tell(f"{path}: stale; run make docs" for path in changed if check)
+    tell(f"{path}: stale; run make docs" for path in changed if check)
     if check and changed:
-        sys.exit(_STALE)
+        sys.exit(STALE)
     click.echo(f"{len(changed)} files written" if changed else "tables are current")

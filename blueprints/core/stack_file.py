@@ -74,6 +74,14 @@ def discover(stacks: Path, env: str | None = None, names: Sequence[str] = ()) ->
     return sorted({path for paths in chosen.values() for path in paths})
 
 
+def discover_one(stacks: Path, env: str | None, name: str) -> Path:
+    """The only stack file of a name. Raises BlueprintError, also where several have it."""
+    found = discover(stacks, env, [name])
+    if len(found) > 1:
+        raise BlueprintError(Fault(name, "", f"names {len(found)} stacks; write one of {_listed(found)}"))
+    return found[0]
+
+
 def overlooked(stacks: Path, env: str | None = None) -> list[Fault]:
     """Files that look like stack files and are not read, and two files that name one stack."""
     faults = [fault for folder in _folders(stacks, env) for fault in _overlooked(folder)]

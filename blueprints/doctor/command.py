@@ -9,46 +9,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .. import options
+
 if TYPE_CHECKING:
     from .questions import Clients
 
-_FAULTS, _BAD_INPUT = 1, 2
+_FAULTS = 1
 
 
 @click.command()
 @click.argument("stack", metavar="STACK")
 @click.option("--region", metavar="REGION", help="Region to ask; by default the one of your AWS settings.")
-@click.option("--env", metavar="ENV", help="Only the stacks of this environment, a folder of --stacks.")
-@click.option(
-    "--stacks",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("stacks"),
-    show_default=True,
-    help="Folder of the stack files.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("templates"),
-    show_default=True,
-    help="Folder of the rendered templates.",
-)
+@options.env
+@options.stacks_folder
+@options.out
+@options.tell_faults
 def doctor(stack: str, region: str | None, env: str | None, folder: Path, out: Path) -> None:
     """Ask an account whether it can take a stack: quotas, zones, capacity, images, keys. Changes nothing.
 
     Exit status: 0 nothing stands against it, 1 something does, or AWS does not say, 2 bad input.
     """  # fmt: skip
-    from ..core.errors import BlueprintError
-
-    try:
-        template, given = _read(stack, env, folder, out)
-        good = _tell(template, given, _clients(region))
-    except BlueprintError as error:
-        for fault in error.faults:
-            click.echo(str(fault), err=True)
-        sys.exit(_BAD_INPUT)
-    if not good:
+    template, given = _read(stack, env, folder, out)
+    if not _tell(template, given, _clients(region)):
         sys.exit(_FAULTS)
 
 
@@ -56,15 +38,12 @@ def _read(stack: str, env: str | None, folder: Path, out: Path) -> tuple[dict[st
     """A stack's rendered template and its parameters. Raises BlueprintError."""
     from ..checks.template import TemplateError, load
     from ..core.errors import BlueprintError, Fault
-    from ..core.stack_file import discover
+    from ..core.rendered import parameters, templates
+    from ..core.stack_file import discover_one
 
-    paths = discover(folder, env, [stack])
-    if len(paths) > 1:
-        raise BlueprintError([Fault(stack, "", f"names {len(paths)} stacks; write ENV/STACK")])
-    stem = out / paths[0].parent.name / paths[0].stem
-    file, values = stem.with_suffix(".yaml"), Path(f"{stem}.parameters.json")
-    if not file.exists():
-        raise BlueprintError([Fault(str(file), "", "not rendered yet; run make render")])
+    path = discover_one(folder, env, stack)
+    file = templates([path], out)[path][0]
+    values = parameters(file)
     try:
         template = load(file.read_text(encoding="utf-8"))
     except TemplateError as error:

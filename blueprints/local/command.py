@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import options
+
 if TYPE_CHECKING:
     from .running import Running
     from .stack import Stack
-
-_BAD_INPUT = 2
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,10 @@ class Sources:
     "--port", type=click.IntRange(0, 65535), default=0, help="Port of the first API.  [default: any free]"
 )
 @click.option("--watch", is_flag=True, help="Render and reload when the stack's blueprint or files change.")
-@click.option("--env", metavar="ENV", help="Environment of STACK, a folder of --stacks.")
-@click.option("--stacks", "folder", type=click.Path(path_type=Path), default=Path("stacks"), show_default=True,
-              help="Folder of the stack files.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), default=Path("templates"), show_default=True,
-              help="Folder of the rendered templates.")  # fmt: skip
+@options.env
+@options.stacks_folder
+@options.out
+@options.tell_faults
 def local(
     name: str,
     template: Path | None,
@@ -69,28 +68,15 @@ def local(
 
     STACK is a stack whose rendered template is run. Ctrl-C ends it, and leaves nothing behind.
     """
-    from ..checks.tools import ToolMissingError
-    from ..core.errors import BlueprintError
-
+    if bool(name) == (template is not None):
+        raise click.UsageError("name a STACK or a --template, one of the two")
     try:
-        if bool(name) == (template is not None):
-            raise click.UsageError("name a STACK or a --template, one of the two")
         sources = _given(template, parameters) if template else _of_stack(name, env, folder, out)
         _run(sources, port, watch)
-    except BlueprintError as error:
-        _refuse(error.faults)
-    except ToolMissingError as error:
-        _refuse([error])
     except ModuleNotFoundError as error:
-        _refuse([f"Python package {error.name} is missing; pip install 'compute-blueprints[local]'"])
+        options.refuse([f"Python package {error.name} is missing; pip install 'compute-blueprints[local]'"])
     except OSError as error:  # a port, but also no space or no process
-        _refuse([f"{error.filename}: {error.strerror}" if error.filename else error])
-
-
-def _refuse(lines: Iterable[object]) -> None:
-    for line in lines:
-        click.echo(str(line), err=True)
-    sys.exit(_BAD_INPUT)
+        options.refuse([f"{error.filename}: {error.strerror}" if error.filename else error])
 
 
 def _given(template: Path, parameters: Path | None) -> Sources:
@@ -99,23 +85,13 @@ def _given(template: Path, parameters: Path | None) -> Sources:
 
 def _of_stack(name: str, env: str | None, folder: Path, out: Path) -> Sources:
     """The rendered files of a stack. Raises BlueprintError unless the name is one stack's, and rendered."""
-    from ..core.errors import BlueprintError, Fault
     from ..core.render import load_class
-    from ..core.stack_file import discover, load_environment, load_stack
+    from ..core.rendered import parameters, templates
+    from ..core.stack_file import discover_one, load_environment, load_stack
 
-    found = discover(folder, env, [name])
-    if len(found) > 1:
-        raise BlueprintError(
-            Fault(name, "", f"{len(found)} stacks; write one of {', '.join(map(str, found))}")
-        )
-    (path,) = found
-    stem = out / path.parent.name / path.stem
-    template = next(
-        (each for each in (stem.with_suffix(".yaml"), stem.with_suffix(".json")) if each.exists()), None
-    )
-    if template is None:
-        raise BlueprintError(Fault(str(stem.with_suffix(".yaml")), "", "not rendered yet; run make render"))
-    given = stem.with_suffix(".parameters.json")
+    path = discover_one(folder, env, name)
+    template = templates([path], out)[path][0]
+    given = parameters(template)
     blueprint = load_class(load_stack(path, load_environment(path.parent)).blueprint)
     code = Path(sys.modules[blueprint.__module__].__file__ or "").parent
     command = (sys.executable, "-m", (__package__ or "").rpartition(".")[0], "render", str(path))

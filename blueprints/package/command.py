@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+
+from .. import options
 
 if TYPE_CHECKING:
     from .bucket import Bucket, Status
     from .bundle import Bundle, Made
 
-_BAD_INPUT = 2
 # CloudFormation, "Quotas": a template's body in a request; a larger one comes from S3.
 _MOST_INLINE = 51_200
 
 
 @click.command()
-@click.argument("stacks", nargs=-1, metavar="[STACK]...")
+@options.stack_names
 @click.option(
     "--template",
     "files",
@@ -34,22 +34,9 @@ _MOST_INLINE = 51_200
 @click.option("--prefix", default="", help="First part of the keys in the bucket.")
 @click.option("--kms-key", metavar="KEY", help="Encrypt uploads with this key; otherwise as the bucket does.")
 @click.option("--expected-owner", metavar="ACCOUNT", help="Account of the bucket, if it is not the caller's.")
-@click.option("--env", metavar="ENV", help="Only the stacks of this environment, a folder of --stacks.")
-@click.option(
-    "--stacks",
-    "folder",
-    type=click.Path(path_type=Path),
-    default=Path("stacks"),
-    show_default=True,
-    help="Folder of the stack files.",
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("templates"),
-    show_default=True,
-    help="Folder of the rendered templates.",
-)
+@options.env
+@options.stacks_folder
+@options.out
 @click.option(
     "--build",
     type=click.Path(path_type=Path),
@@ -58,6 +45,7 @@ _MOST_INLINE = 51_200
     help="Folder for archives and rewritten templates.",
 )
 @click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.tell_faults
 def package(
     stacks: tuple[str, ...],
     files: tuple[Path, ...],
@@ -76,16 +64,12 @@ def package(
     STACK is a stack's name or ENV/STACK, whose rendered template is packaged. A requirements.txt beside a handler is
     installed as wheels for the function's runtime and architecture.
     """  # fmt: skip
-    from ..core.errors import BlueprintError
-
     try:
         sources = [*files, *_rendered(stacks, env, folder, out, whole=not files)]
         connected = _connected(bucket, prefix, kms_key, expected_owner)
         done = run(sources, build, connected)
-    except BlueprintError as error:
-        _refuse(error.faults)
     except OSError as error:
-        _refuse([f"{error.filename}: {error.strerror}; mend that or choose another --build"])
+        options.refuse([f"{error.filename}: {error.strerror}; mend that or choose another --build"])
     if style == "json":
         click.echo(json.dumps([_plain(each, states, bucket) for each, states in done], indent=2))
         return
@@ -95,27 +79,14 @@ def package(
         click.echo(f"wrote {each.out}\n{shlex.join(next_command(each, bucket))}")
 
 
-def _refuse(faults: Iterable[object]) -> NoReturn:
-    for fault in faults:
-        click.echo(str(fault), err=True)
-    sys.exit(_BAD_INPUT)
-
-
 def _rendered(stacks: Sequence[str], env: str | None, folder: Path, out: Path, *, whole: bool) -> list[Path]:
     """The rendered templates of stacks, of all if none is named. Raises BlueprintError for what is not rendered."""
-    from ..core.errors import BlueprintError, Fault
+    from ..core.rendered import templates
     from ..core.stack_file import discover
 
     if not stacks and not whole:
         return []
-    stems = [out / each.parent.name / each.stem for each in discover(folder, env, stacks)]
-    found = {stem: next((path for end in (".yaml", ".json") if (path := stem.with_suffix(end)).exists()), None)
-             for stem in stems}  # fmt: skip
-    missing = [stem for stem, path in found.items() if path is None]
-    if missing:
-        what = "not rendered yet; run make render"
-        raise BlueprintError(Fault(str(each.with_suffix(".yaml")), "", what) for each in missing)
-    return [path for path in found.values() if path is not None]
+    return [found[0] for found in templates(discover(folder, env, stacks), out).values()]
 
 
 def _connected(bucket: str | None, prefix: str, kms_key: str | None, owner: str | None) -> Bucket | None:
