@@ -89,6 +89,13 @@ class Blueprint(Generic[C]):
         """Declare a condition decided at deploy, for the few choices that cannot be made at render."""
         return self._template.add_condition(name, test)
 
+    def mapping(self, name: str, values: Mapping[str, Mapping[str, Any]]) -> None:
+        """Declare what FindInMap looks up: first key -> second key -> value. The same may be declared again."""
+        declared: Mapping[str, Any] = self._template.mappings
+        if declared.get(name, values) != values:
+            raise BuildError(f"mapping {name} has two contents; give one of the two another name")
+        self._template.add_mapping(name, dict(values))
+
     def rule(self, name: str, assertions: Mapping[str, AWSHelperFn | dict[str, Any]]) -> None:
         """Have CloudFormation refuse parameter values that do not fit together: sentence -> what must hold."""
         listed = [{"Assert": test, "AssertDescription": words} for words, test in assertions.items()]
@@ -175,6 +182,7 @@ class Blueprint(Generic[C]):
             "Parameters": {each.name: _described(plain(each.resource())) for each in parameters},
             "Rules": plain(built.rules),
             "Conditions": plain(built.conditions),
+            "Mappings": plain(built.mappings),
             "Resources": {name: _ordered(each) for name, each in resources.items()},
             "Outputs": plain(built.outputs),
         }

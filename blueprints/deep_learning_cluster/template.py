@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +83,6 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
     # Not in China, where none of the types with a current GPU is offered: the default would have to be another.
     regions = ("us-east-1", "eu-central-1", "us-gov-west-1")
 
-    _same: Sequence[str] = ()
-
     def build(self) -> None:
         net = self.add(self.network())
         cluster = self.add(self.cluster_group(net))
@@ -117,13 +115,6 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         self.output("LogGroupName", Ref(shared.log_group), "Log group with every node's boot log.")
         self.access_outputs(admin, address)
         self.storage_outputs(files)
-
-    def template(self) -> dict[str, Any]:
-        """The template, with what is the same in the user data of both kinds of node in a mapping: it is there once."""
-        made = super().template()
-        last = {name: made.pop(name) for name in ("Resources", "Outputs")}
-        name, first, second = _SAME
-        return {**made, "Mappings": {name: {first: {second: "\n".join(self._same)}}}, **last}
 
     def render(self, format: Format = "yaml") -> str:  # noqa: A002 - the word of the command line
         """The template's text, with a line for each network interface: 32 of them fill pages otherwise."""
@@ -349,7 +340,8 @@ class DeepLearningCluster(ClusterParameters, Blueprint[ClusterConfig]):
         joined: Join = user_data(_SCRIPT, values).data["Fn::Base64"]
         shebang, *exports, body = joined.data["Fn::Join"][1]
         fixed = [each for each in exports if isinstance(each, str) and not _OF_A_KIND.match(each)]
-        self._same = [*fixed, body]
+        mapping, first, second = _SAME
+        self.mapping(mapping, {first: {second: "\n".join([*fixed, body])}})
         own = [
             each.data["Fn::Sub"] if isinstance(each, Sub) else each for each in exports if each not in fixed
         ]
