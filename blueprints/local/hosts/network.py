@@ -50,7 +50,9 @@ class Network:
             sweep()
             self._index = _free_index()
             self.bridge = f"{_PREFIX}{os.getpid()}-{self._index}"
-            ip("link", "add", self.bridge, "type", "bridge")
+            # An address of its own: else it has the lowest of what is connected, and with each host that comes or
+            # goes all others may send to one that is no longer there, for as long as they remember it.
+            ip("link", "add", self.bridge, "address", f"02:cb:00:00:00:{self._index:02x}", "type", "bridge")
         ip("addr", "add", f"{self.gateway}/24", "dev", self.bridge)
         ip("link", "set", self.bridge, "up")
 

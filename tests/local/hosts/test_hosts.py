@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -107,6 +108,30 @@ def test_the_clock_runs_out_for_a_command_that_hangs(network: Network) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         host.run(["bash", "-c", "sleep 300; true"], timeout=0.3)
     assert out(host, "pgrep --runstates DRS sleep || true") == ""
+
+
+def test_the_gateway_answers_at_once_while_hosts_come_and_go() -> None:
+    """A bridge would take the lowest address of what is connected, and every host would have to find it anew."""
+    with Network() as network, socket.create_server((network.gateway, 0)) as server:
+        stays, *others = sorted(
+            [network.host(f"host{number}") for number in range(4)], key=hardware_address, reverse=True
+        )
+        connect = ["timeout", "2", "bash", "-c", f": < /dev/tcp/{network.gateway}/{server.getsockname()[1]}"]
+        assert stays.run(connect).returncode == 0
+        for each in reversed(others):
+            each.remove()
+            assert stays.run(connect).returncode == 0
+        network.host("another")
+        assert stays.run(connect).returncode == 0
+
+
+def hardware_address(host: Host) -> str:
+    """Of the host's end in the bridge."""
+    found = host.run(["cat", "/sys/class/net/eth0/iflink"]).stdout.decode().strip()
+    links = [
+        each for each in Path("/sys/class/net").iterdir() if (each / "ifindex").read_text().strip() == found
+    ]
+    return (links[0] / "address").read_text()
 
 
 def left_of(pid: int) -> list[str]:
