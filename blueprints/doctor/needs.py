@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from ..checks.model import entries
+from ..core import BlueprintError
+from ..local.intrinsics import NO_VALUE
+from ..local.place import Place
+from ..local.resolver import Resolver
 
 _GROUP, _INSTANCE = "AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::Instance"
 _LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
@@ -44,12 +48,14 @@ def needs(template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -
     """Read a template. `zones` lists those of the region, and is asked only where the template does."""
     reader = _Reader(template, given, zones)
     found = Needs()
-    for name, parameter in reader.parameters.items():
+    for name, parameter in reader.section("Parameters").items():
         kind = re.sub(r"^List<(.*)>$", r"\1", str(parameter.get("Type", "")))
-        values = {each.strip() for each in reader.values.get(name, "").split(",")} - {""}
+        values = {each.strip() for each in reader.given.get(name, "").split(",")} - {""}
         if values and kind.startswith("AWS::"):
             found.existing.setdefault(kind, set()).update(values)
-    for name, resource in reader.resources.items():
+    for name, resource in reader.section("Resources").items():
+        if not reader.is_made(name):
+            continue
         kind = str(resource.get("Type"))
         found.counts[kind] = found.counts.get(kind, 0) + 1
         if kind in (_GROUP, _INSTANCE):
@@ -57,18 +63,47 @@ def needs(template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -
     return found
 
 
-class _Reader:
-    """A template whose parameters have values."""
+class _Account(Place):
+    """The account that is asked, of which nothing is known yet."""
+
+    def pseudo(self) -> dict[str, str | list[str]]:
+        """None, rather than those of the emulated account."""
+        return {}
+
+
+class _Reader(Resolver):
+    """A template whose parameters have values, and whose resources have no ids yet."""
 
     def __init__(self, template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -> None:
-        self.parameters: Mapping[str, Any] = template.get("Parameters", {})
-        self.resources: Mapping[str, Any] = template.get("Resources", {})
-        self._conditions: Mapping[str, Any] = template.get("Conditions", {})
-        self.values = {
-            name: str(each["Default"]) for name, each in self.parameters.items() if "Default" in each
-        }
-        self.values.update(given)
-        self._zones = zones
+        declared: Mapping[str, Any] = template.get("Parameters", {})
+        defaults = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
+        self.given = {**defaults, **given}
+        values = {name: _value(declared.get(name, {}), text) for name, text in self.given.items()}
+        super().__init__(template, values, _Account())
+        self._account_zones = zones
+
+    def is_made(self, name: str) -> bool:
+        """Whether a resource exists, or may."""
+        try:
+            return self.exists(name)
+        except BlueprintError:
+            return True
+
+    def known(self, raw: Any) -> Any:
+        """What a part of the template comes to; None where only a deployment knows."""
+        try:
+            found = self.value(raw, "")
+        except BlueprintError:
+            return None
+        return None if found is NO_VALUE else found
+
+    def _zones(self, argument: Any, where: str) -> list[str]:
+        return self._account_zones()
+
+    def _attribute_of(self, name: str, attribute: str, where: str) -> Any:
+        """Attributes that are properties too: the zone of a subnet."""
+        properties = entries(entries(self.section("Resources").get(name)).get("Properties"))
+        return self.value(properties[attribute], where)
 
     def launch(self, name: str, kind: str, properties: Mapping[str, Any]) -> Launch:
         """What a group or an instance launches."""
@@ -96,7 +131,7 @@ class _Reader:
         """The launch template's data with the resource's own properties over it."""
         mixed_from = mixed.get("LaunchTemplate", {}).get("LaunchTemplateSpecification", {})
         asked = entries((properties.get("LaunchTemplate") or mixed_from).get("LaunchTemplateId"))
-        found = entries(self.resources.get(str(asked.get("Ref"))))
+        found = entries(self.section("Resources").get(str(asked.get("Ref"))))
         made = entries(found.get("Properties") if found.get("Type") == _LAUNCH_TEMPLATE else None)
         data = entries(made.get("LaunchTemplateData"))
         return {**data, **{key: each for key, each in properties.items() if key == "InstanceType"}}
@@ -112,66 +147,26 @@ class _Reader:
 
     def _zone(self, subnet: Any) -> Any:
         """The zone of a subnet that the template makes."""
-        made = entries(self.resources.get(str(entries(subnet).get("Ref"))))
-        return self.value(entries(made.get("Properties")).get("AvailabilityZone"))
+        made = entries(self.section("Resources").get(str(entries(subnet).get("Ref"))))
+        return self.known(entries(made.get("Properties")).get("AvailabilityZone"))
 
     def _listed(self, found: Any) -> list[Any]:
-        """The elements of a list, or of a list parameter."""
+        """The elements of a list, or of what comes to one."""
         if isinstance(found, list):
             return cast("list[Any]", found)
-        whole = self.value(found)
-        return (
-            [each.strip() for each in whole.split(",")]
-            if isinstance(whole, str)
-            else cast("list[Any]", whole or [])
-        )
+        whole = self.known(found)
+        return cast("list[Any]", whole) if isinstance(whole, list) else []
 
     def _texts(self, found: Iterable[Any]) -> list[str]:
-        return [text for each in found if isinstance(text := self.value(each), str) and text]
+        return [text for each in found if isinstance(text := self.known(each), str) and text]
 
     def _number(self, found: Any) -> int:
-        value = str(self.value(found))
+        value = str(self.known(found))
         return int(value) if value.isdigit() else 0
 
-    def value(self, found: Any) -> Any:
-        """What a part of the template comes to; None where only a deployment knows."""
-        if not isinstance(found, Mapping) or len(cast("Mapping[str, Any]", found)) != 1:
-            return cast("Any", found)
-        ((name, argument),) = cast("Mapping[str, Any]", found).items()
-        match name:
-            case "Ref":
-                return self.values.get(argument)
-            case "Fn::If":
-                return self.value(argument[1] if self.holds(argument[0]) else argument[2])
-            case "Fn::GetAZs":
-                return self._zones()
-            case "Fn::Select":
-                listed = self._listed(argument[1])
-                index = self._number(argument[0])
-                return self.value(listed[index]) if index < len(listed) else None
-            case "Fn::GetAtt":
-                resource, _, attribute = (
-                    argument if isinstance(argument, str) else ".".join(argument)
-                ).partition(".")
-                return self.value(self.resources.get(resource, {}).get("Properties", {}).get(attribute))
-            case _:
-                return None
 
-    def holds(self, condition: Any) -> bool:
-        """Whether a condition does, by its name or as written."""
-        if isinstance(condition, str):
-            return self.holds(self._conditions.get(condition, {}))
-        ((name, argument),) = cast("Mapping[str, Any]", condition or {"": None}).items()
-        match name:
-            case "Fn::Equals":
-                return self.value(argument[0]) == self.value(argument[1])
-            case "Fn::Not":
-                return not self.holds(argument[0])
-            case "Fn::And":
-                return all(self.holds(each) for each in argument)
-            case "Fn::Or":
-                return any(self.holds(each) for each in argument)
-            case "Condition":
-                return self.holds(argument)
-            case _:
-                return False
+def _value(declared: Mapping[str, Any], text: str) -> str | list[str]:
+    """A parameter's value, a list where its type is one."""
+    kind = str(declared.get("Type"))
+    listed = kind == "CommaDelimitedList" or kind.startswith("List<")
+    return [each.strip() for each in text.split(",")] if listed else text

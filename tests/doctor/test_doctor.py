@@ -71,9 +71,25 @@ PLAIN = """\
 Parameters:
   Large: {Type: String, Default: 'no'}
   Subnets: {Type: List<AWS::EC2::Subnet::Id>}
+Mappings:
+  Types: {Cache: {Name: r7g.large}}
 Conditions:
   IsLarge: !Not [!Equals [!Ref Large, 'no']]
+  IsSmall: !Not [!Condition IsLarge]
+  IsNear: !Equals [!Ref AWS::Region, us-east-1]
 Resources:
+  Cache:
+    Type: AWS::EC2::Instance
+    Condition: IsLarge
+    Properties: {InstanceType: !FindInMap [Types, Cache, Name], SubnetId: !Select [7, !Ref Subnets]}
+  Spare:
+    Type: AWS::EC2::Instance
+    Condition: IsSmall
+    Properties: {InstanceType: m5.large}
+  Local:
+    Type: AWS::EC2::Instance
+    Condition: IsNear
+    Properties: {InstanceType: !If [IsNear, m5.large, m5.xlarge], SubnetId: !GetAtt Subnet.SubnetId}
   Server:
     Type: AWS::EC2::Instance
     Properties: {InstanceType: !If [IsLarge, m5.24xlarge, m5.large], SubnetId: !Select [1, !Ref Subnets]}
@@ -85,7 +101,10 @@ Resources:
 
 def test_any_template_is_read() -> None:
     found = needs(load(PLAIN), {"Subnets": "subnet-1, subnet-2", "Large": "yes"}, lambda: ZONES)
-    server, fleet = found.launches
+    cache, local, server, fleet = found.launches
+    assert (cache.types, cache.subnets) == (("r7g.large",), ())
+    assert (local.resource, local.types, local.subnets) == ("Local", (), ())  # only AWS knows where it is
+    assert found.counts["AWS::EC2::Instance"] == 3
     assert (server.types, server.on_demand, server.subnets) == (("m5.24xlarge",), 1, ("subnet-2",))
     assert (fleet.types, fleet.on_demand, fleet.subnets) == ((), 2, ("subnet-1", "subnet-2"))
 
