@@ -155,5 +155,5 @@ def test_it_outlives_the_call_that_has_begun_it(host: Host) -> None:
 def test_the_interpreter_is_the_environments(tmp_path: Path) -> None:
     """And not this one, where the AWS CLI is not."""
     given = awscli.programs(tmp_path)
-    assert given["/usr/local/libexec/aws-server"].startswith(f"#!{tmp_path}/bin/python -I\n")
+    assert given["/usr/local/bin/aws-server"].startswith(f"#!{tmp_path}/bin/python -I\n")
     assert sys.executable not in "".join(given.values())

@@ -8,7 +8,7 @@ files. The fork ends with its caller. Nothing here knows a command or answers on
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-_SERVER = "/usr/local/libexec/aws-server"
+_AWS = "/usr/local/bin/aws"
 
 
 def programs(environment: Path) -> dict[str, str]:
@@ -17,6 +17,6 @@ def programs(environment: Path) -> dict[str, str]:
     The host has to see the environment; see `shown` of `Network.host`.
     """
     return {
-        "/usr/local/bin/aws": (_HERE / "client.py").read_text(),
-        _SERVER: f"#!{environment}/bin/python -I\n" + (_HERE / "server.py").read_text(),
+        _AWS: (_HERE / "client.py").read_text(),
+        f"{_AWS}-server": f"#!{environment}/bin/python -I\n" + (_HERE / "server.py").read_text(),
     }

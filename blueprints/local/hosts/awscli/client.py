@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 
-SERVER = "/usr/local/libexec/aws-server"
+SERVER = f"{__file__}-server"
 ADDRESS = f"\0aws-{os.getuid()}"  # in the abstract namespace, of which each host has its own
 
 
