@@ -12,14 +12,13 @@ _SUFFIXES = (".yaml", ".json")
 
 def templates(stacks: Sequence[Path], out: Path) -> dict[Path, list[Path]]:
     """The templates of stack files below `out`, YAML before JSON. Raises BlueprintError for all that have none."""
-    stems = {stack: out / stack.parent.name / stack.stem for stack in stacks}
-    found = {
-        stack: [path for each in _SUFFIXES if (path := stem.with_suffix(each)).exists()]
-        for stack, stem in stems.items()
+    expected = {
+        stack: [out / stack.parent.name / f"{stack.stem}{each}" for each in _SUFFIXES] for stack in stacks
     }
-    missing = [str(stems[stack].with_suffix(_SUFFIXES[0])) for stack, paths in found.items() if not paths]
+    found = {stack: [path for path in paths if path.exists()] for stack, paths in expected.items()}
+    missing = [expected[stack][0] for stack, paths in found.items() if not paths]
     if missing:
-        raise BlueprintError(Fault(path, "", "not rendered yet; run make render") for path in missing)
+        raise BlueprintError(Fault(str(path), "", "not rendered yet; run make render") for path in missing)
     return found
 
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .. import options
-
-if TYPE_CHECKING:
-    from .questions import Clients
 
 _FAULTS = 1
 
@@ -30,7 +26,7 @@ def doctor(stack: str, region: str | None, env: str | None, folder: Path, out: P
     Exit status: 0 nothing stands against it, 1 something does, or AWS does not say, 2 bad input.
     """  # fmt: skip
     template, given = _read(stack, env, folder, out)
-    if not _tell(template, given, _clients(region)):
+    if not _tell(template, given, _session(region)):
         sys.exit(_FAULTS)
 
 
@@ -40,48 +36,40 @@ def _read(stack: str, env: str | None, folder: Path, out: Path) -> tuple[dict[st
     from ..core.errors import BlueprintError, Fault
     from ..core.rendered import parameters, templates
     from ..core.stack_file import discover_one
+    from ..local.parameters import read
 
     path = discover_one(folder, env, stack)
     file = templates([path], out)[path][0]
-    values = parameters(file)
+    given = parameters(file)
     try:
         template = load(file.read_text(encoding="utf-8"))
     except TemplateError as error:
         raise BlueprintError([Fault(str(file), "", f"no template: {error}")]) from error
-    listed: list[dict[str, str]] = json.loads(values.read_text(encoding="utf-8")) if values.exists() else []
-    return template, {each["ParameterKey"]: each["ParameterValue"] for each in listed}
+    return template, read(given) if given.exists() else {}
 
 
-def _clients(region: str | None) -> Clients:
-    """Clients of the AWS settings that are in force. Raises BlueprintError where there are none."""
+def _session(region: str | None) -> Any:
+    """The AWS settings that are in force. Raises BlueprintError where there are none."""
     import boto3
 
     from ..core.errors import BlueprintError, Fault
 
     session: Any = boto3.Session(region_name=region)
     if session.region_name is None:
-        raise BlueprintError([Fault("", "region", "none is set; write --region or set AWS_REGION")])
+        raise BlueprintError([Fault("", "region", "none is set; write --region or set AWS_DEFAULT_REGION")])
     if session.get_credentials() is None:
         raise BlueprintError([Fault("", "credentials", "none found; log in, or set AWS_PROFILE")])
-    return session.client
+    return session
 
 
-def _tell(template: dict[str, Any], given: dict[str, str], clients: Clients) -> bool:
+def _tell(template: dict[str, Any], given: dict[str, str], session: Any) -> bool:
     """Print every answer; whether all are good."""
     from .needs import needs
-    from .questions import Doctor
+    from .questions import Doctor, Zones
 
-    def zones() -> list[str]:
-        found = clients("ec2").describe_availability_zones(
-            Filters=[{"Name": "state", "Values": ["available"]}]
-        )
-        return sorted(
-            each["ZoneName"]
-            for each in found["AvailabilityZones"]
-            if each.get("ZoneType", "") != "local-zone"
-        )
-
-    answers = Doctor(needs(template, given, zones), clients).answers()
+    zones = Zones(session.client)
+    found = needs(template, given, session.region_name, zones)
+    answers = [*zones.answers, *Doctor(found, session.client).answers()]
     for each in answers:
         click.echo(str(each), err=not each.good)
     faults = sum(not each.good for each in answers)

@@ -9,12 +9,15 @@ from typing import Any, cast
 
 from ..checks.model import entries
 from ..core import BlueprintError
-from ..local.intrinsics import NO_VALUE
+from ..local.intrinsics import NO_VALUE, text
 from ..local.place import Place
-from ..local.resolver import Resolver
+from ..local.resolver import Resolver, function
 
 _GROUP, _INSTANCE = "AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::Instance"
 _LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
+
+# What a resolver raises where something is not known, or goes in a circle.
+_UNKNOWN = (BlueprintError, RecursionError)
 
 Zones = Callable[[], list[str]]
 
@@ -44,9 +47,9 @@ class Needs:
     counts: dict[str, int] = field(default_factory=dict[str, int])
 
 
-def needs(template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -> Needs:
+def needs(template: Mapping[str, Any], given: Mapping[str, str], region: str, zones: Zones) -> Needs:
     """Read a template. `zones` lists those of the region, and is asked only where the template does."""
-    reader = _Reader(template, given, zones)
+    reader = _Reader(template, given, _Account(region=region), zones)
     found = Needs()
     for name, parameter in reader.section("Parameters").items():
         kind = re.sub(r"^List<(.*)>$", r"\1", str(parameter.get("Type", "")))
@@ -59,41 +62,44 @@ def needs(template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -
         kind = str(resource.get("Type"))
         found.counts[kind] = found.counts.get(kind, 0) + 1
         if kind in (_GROUP, _INSTANCE):
-            found.launches.append(reader.launch(name, kind, resource.get("Properties", {})))
+            found.launches.append(reader.launch(name, kind, entries(resource.get("Properties"))))
     return found
 
 
 class _Account(Place):
-    """The account that is asked, of which nothing is known yet."""
+    """The account that is asked, of which only the region is known."""
 
     def pseudo(self) -> dict[str, str | list[str]]:
-        """None, rather than those of the emulated account."""
-        return {}
+        """What follows from the region, and nothing of the emulated account."""
+        known = super().pseudo()
+        return {name: known[name] for name in ("AWS::Partition", "AWS::Region", "AWS::URLSuffix")}
 
 
 class _Reader(Resolver):
     """A template whose parameters have values, and whose resources have no ids yet."""
 
-    def __init__(self, template: Mapping[str, Any], given: Mapping[str, str], zones: Zones) -> None:
-        declared: Mapping[str, Any] = template.get("Parameters", {})
-        defaults = {name: str(each["Default"]) for name, each in declared.items() if "Default" in each}
+    def __init__(
+        self, template: Mapping[str, Any], given: Mapping[str, str], account: _Account, zones: Zones
+    ) -> None:
+        declared = {name: entries(each) for name, each in entries(template.get("Parameters")).items()}
+        defaults = {name: text(each["Default"]) for name, each in declared.items() if "Default" in each}
         self.given = {**defaults, **given}
-        values = {name: _value(declared.get(name, {}), text) for name, text in self.given.items()}
-        super().__init__(template, values, _Account())
+        values = {name: _value(declared.get(name, {}), each) for name, each in self.given.items()}
+        super().__init__(template, values, account)
         self._account_zones = zones
 
     def is_made(self, name: str) -> bool:
         """Whether a resource exists, or may."""
         try:
             return self.exists(name)
-        except BlueprintError:
+        except _UNKNOWN:
             return True
 
     def known(self, raw: Any) -> Any:
         """What a part of the template comes to; None where only a deployment knows."""
         try:
             found = self.value(raw, "")
-        except BlueprintError:
+        except _UNKNOWN:
             return None
         return None if found is NO_VALUE else found
 
@@ -150,23 +156,39 @@ class _Reader(Resolver):
         made = entries(self.section("Resources").get(str(entries(subnet).get("Ref"))))
         return self.known(entries(made.get("Properties")).get("AvailabilityZone"))
 
-    def _listed(self, found: Any) -> list[Any]:
-        """The elements of a list, or of what comes to one."""
-        if isinstance(found, list):
-            return cast("list[Any]", found)
-        whole = self.known(found)
-        return cast("list[Any]", whole) if isinstance(whole, list) else []
+    def _listed(self, raw: Any) -> list[Any]:
+        """The elements of a list as written, each of which may be known; or of what comes to a list."""
+        raw = self._chosen(raw)
+        found = _elements(raw) or _elements(self.known(raw))
+        return [self._chosen(each) for each in found]
 
-    def _texts(self, found: Iterable[Any]) -> list[str]:
-        return [text for each in found if isinstance(text := self.known(each), str) and text]
+    def _chosen(self, raw: Any) -> Any:
+        """What If and Select leave of a part, as written."""
+        name, argument = function(entries(raw))
+        parts = _elements(argument)
+        try:
+            if name == "Fn::If":
+                return self._chosen(parts[1 if self.condition(str(parts[0])) else 2])
+            if name == "Fn::Select":
+                return self._chosen(_elements(parts[1])[int(self.known(parts[0]))])
+        except (*_UNKNOWN, LookupError, TypeError, ValueError):
+            pass
+        return raw
+
+    def _texts(self, parts: Iterable[Any]) -> list[str]:
+        return [found for each in parts if isinstance(found := self.known(each), str) and found]
 
     def _number(self, found: Any) -> int:
         value = str(self.known(found))
         return int(value) if value.isdigit() else 0
 
 
-def _value(declared: Mapping[str, Any], text: str) -> str | list[str]:
+def _elements(raw: Any) -> list[Any]:
+    return cast("list[Any]", raw) if isinstance(raw, list) else []
+
+
+def _value(declared: Mapping[str, Any], given: str) -> str | list[str]:
     """A parameter's value, a list where its type is one."""
     kind = str(declared.get("Type"))
     listed = kind == "CommaDelimitedList" or kind.startswith("List<")
-    return [each.strip() for each in text.split(",")] if listed else text
+    return [each.strip() for each in given.split(",")] if listed else given

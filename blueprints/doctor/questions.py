@@ -29,6 +29,32 @@ class Answer:
         return f"{'ok' if self.good else 'FAULT'}  {self.about}: {self.what}"
 
 
+class Zones:
+    """The zones of the region, asked once and only when they are called for. `answers` has what AWS refused to tell."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._found: list[str] | None = None
+        self.answers: list[Answer] = []
+
+    def __call__(self) -> list[str]:
+        """Their names, sorted; none where AWS does not say."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        if self._found is None:
+            try:
+                self._found = self._ask()
+            except (BotoCoreError, ClientError) as error:
+                self._found = []
+                self.answers.append(Answer("zones", False, f"AWS does not say: {error}"))
+        return self._found
+
+    def _ask(self) -> list[str]:
+        available = [{"Name": "state", "Values": ["available"]}]
+        found = self._clients("ec2").describe_availability_zones(Filters=available)["AvailabilityZones"]
+        return sorted(each["ZoneName"] for each in found if each.get("ZoneType", "") != "local-zone")
+
+
 class Doctor:
     """Asks about the needs of one stack. `clients` makes a client of a service."""
 

@@ -127,6 +127,8 @@ class Resolver:
     # References
 
     def _ref(self, name: Any, where: str) -> Any:
+        if not isinstance(name, str):
+            raise ValueError(f"got {name!r}; write the name of a parameter or a resource")
         if name == "AWS::NoValue":
             return NO_VALUE
         pseudo = self.place.pseudo()
@@ -154,17 +156,17 @@ class Resolver:
             raise ValueError(f"{name} has no attribute {attribute!r} here; it has {known}")
         return found[attribute]
 
-    def _resource(self, name: Any, where: str) -> Physical:
+    def _resource(self, name: str, where: str) -> Physical:
         if name not in self.section("Resources"):
             raise ValueError(f"{name!r} is no parameter and no resource; mend the name")
-        if not self.exists(str(name)):
+        if not self.exists(name):
             raise ValueError(
                 f"{name} does not exist, its condition is false; ask for it under the same condition"
             )
         if name not in self.physical:
-            kind = self.section("Resources")[str(name)].get("Type")
+            kind = self.section("Resources")[name].get("Type")
             raise ValueError(f"{name} ({kind}) has no emulated id; deploy it, or give one in `physical`")
-        return self.physical[str(name)]
+        return self.physical[name]
 
     def _sub(self, argument: Any, where: str) -> str:
         template, given = argument, cast("dict[str, Any]", {})

@@ -21,6 +21,13 @@ def test_every_template_of_a_stack_is_found(tmp_path: Path) -> None:
     assert parameters(tmp_path / "example" / "b.json").exists()
 
 
+def test_a_name_with_a_dot_is_no_other_stacks(tmp_path: Path) -> None:
+    (tmp_path / "example").mkdir()
+    (tmp_path / "example" / "solo.yaml").touch()
+    with pytest.raises(BlueprintError, match=r"example/solo\.v2\.yaml: not rendered yet"):
+        templates([Path("stacks/example/solo.v2.yaml")], tmp_path)
+
+
 def test_all_that_are_not_rendered_are_named_at_once() -> None:
     stacks = [Path("stacks/example/a.yaml"), Path("stacks/production/b.yaml")]
     with pytest.raises(BlueprintError) as refused:

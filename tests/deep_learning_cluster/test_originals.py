@@ -1023,7 +1023,7 @@ def test_row_17_a_quota_that_is_too_small_is_told_before() -> None:
 
     def statement(template: Template) -> None:
         with mock_aws():
-            found = Doctor(needs(template, values, lambda: ["us-east-1a"]), Account()).answers()
+            found = Doctor(needs(template, values, "us-east-1", lambda: ["us-east-1a"]), Account()).answers()
         (told,) = [each for each in found if "On-Demand P instances" in each.what]
         assert not told.good
         assert told.what.endswith("384 needed, 0 of 0 in use; ask for more")

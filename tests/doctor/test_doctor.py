@@ -31,7 +31,7 @@ def of_cluster(
     """What a deep-learning cluster needs."""
     shape = ClusterConfig.model_validate({"access": "ssh"} | config)
     template = DeepLearningCluster(shape, environment).template()
-    return needs(template, VALUES | (values or {}), lambda: ZONES)
+    return needs(template, VALUES | (values or {}), "us-east-1", lambda: ZONES)
 
 
 # Needs
@@ -77,6 +77,8 @@ Conditions:
   IsLarge: !Not [!Equals [!Ref Large, 'no']]
   IsSmall: !Not [!Condition IsLarge]
   IsNear: !Equals [!Ref AWS::Region, us-east-1]
+  IsOwn: !Equals [!Ref AWS::AccountId, '123456789012']
+  Circle: !Condition Circle
 Resources:
   Cache:
     Type: AWS::EC2::Instance
@@ -86,10 +88,31 @@ Resources:
     Type: AWS::EC2::Instance
     Condition: IsSmall
     Properties: {InstanceType: m5.large}
-  Local:
+  Far:
     Type: AWS::EC2::Instance
     Condition: IsNear
-    Properties: {InstanceType: !If [IsNear, m5.large, m5.xlarge], SubnetId: !GetAtt Subnet.SubnetId}
+    Properties: {InstanceType: m5.large}
+  Owned:
+    Type: AWS::EC2::Instance
+    Condition: IsOwn
+    Properties: {InstanceType: !If [IsOwn, m5.large, m5.xlarge], SubnetId: !GetAtt Subnet.SubnetId}
+  Broken:
+    Type: AWS::EC2::Instance
+    Condition: Circle
+    Properties: {InstanceType: !Ref [a, list], SubnetId: !Ref Round}
+  Nothing: {Type: AWS::EC2::Instance, Properties: }
+  Net:
+    Type: AWS::EC2::Subnet
+    Properties: {AvailabilityZone: !Sub '${AWS::Region}a'}
+  Round:
+    Type: AWS::EC2::Subnet
+    Properties: {AvailabilityZone: !GetAtt Round.AvailabilityZone}
+  Either:
+    Type: AWS::AutoScaling::AutoScalingGroup
+    Properties:
+      MinSize: 1
+      MaxSize: 1
+      VPCZoneIdentifier: !If [IsLarge, [!Ref Net, !Select [0, [subnet-9, !Ref Round]]], !Ref Subnets]
   Server:
     Type: AWS::EC2::Instance
     Properties: {InstanceType: !If [IsLarge, m5.24xlarge, m5.large], SubnetId: !Select [1, !Ref Subnets]}
@@ -100,11 +123,15 @@ Resources:
 
 
 def test_any_template_is_read() -> None:
-    found = needs(load(PLAIN), {"Subnets": "subnet-1, subnet-2", "Large": "yes"}, lambda: ZONES)
-    cache, local, server, fleet = found.launches
-    assert (cache.types, cache.subnets) == (("r7g.large",), ())
-    assert (local.resource, local.types, local.subnets) == ("Local", (), ())  # only AWS knows where it is
-    assert found.counts["AWS::EC2::Instance"] == 3
+    found = needs(load(PLAIN), {"Subnets": "subnet-1, subnet-2", "Large": "yes"}, "eu-west-1", lambda: ZONES)
+    launches = {each.resource: each for each in found.launches}
+    assert launches.keys() == {"Cache", "Owned", "Broken", "Nothing", "Either", "Server", "Fleet"}
+    assert found.counts["AWS::EC2::Instance"] == 5
+    assert (launches["Cache"].types, launches["Cache"].subnets) == (("r7g.large",), ())
+    # Only a deployment knows what these come to.
+    assert all(launches[name].types == launches[name].zones == () for name in ("Owned", "Broken", "Nothing"))
+    assert (launches["Either"].zones, launches["Either"].subnets) == (("eu-west-1a",), ("subnet-9",))
+    server, fleet = launches["Server"], launches["Fleet"]
     assert (server.types, server.on_demand, server.subnets) == (("m5.24xlarge",), 1, ("subnet-2",))
     assert (fleet.types, fleet.on_demand, fleet.subnets) == ((), 2, ("subnet-1", "subnet-2"))
 
@@ -113,7 +140,7 @@ def test_every_committed_template_is_read() -> None:
     templates = sorted((ROOT / "templates").rglob("*.yaml"))
     assert templates
     for path in templates:
-        needs(load(path.read_text()), {}, lambda: ZONES)
+        needs(load(path.read_text()), {}, "us-east-1", lambda: ZONES)
 
 
 @pytest.mark.parametrize(
@@ -308,6 +335,14 @@ def test_bad_input_is_told_without_a_traceback() -> None:
         assert (done.returncode, done.stdout) == (2, "")
         assert what in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_an_account_that_does_not_answer_is_told_without_a_traceback() -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+    done = doctor("deep-learning-small", **keys, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
+    assert done.returncode == 1
+    assert "FAULT  zones: AWS does not say: " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_against_an_emulated_account() -> None:

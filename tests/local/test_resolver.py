@@ -142,6 +142,7 @@ def test_language_extensions_want_their_transform(raw: Any, expected: Any) -> No
     ("raw", "message"),
     [
         ({"Ref": "Nobody"}, "'Nobody' is no parameter and no resource; mend the name"),
+        ({"Ref": ["Nobody"]}, r"got \['Nobody'\]; write the name of a parameter or a resource"),
         ({"Ref": "Unborn"}, r"Unborn \(AWS::SQS::Queue\) has no emulated id; deploy it, or give one"),
         ({"Ref": "Spare"}, "Spare does not exist, its condition is false"),
         ({"Fn::GetAtt": ["Table", "Nothing"]}, "Table has no attribute 'Nothing' here; it has Arn"),

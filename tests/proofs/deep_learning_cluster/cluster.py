@@ -245,7 +245,7 @@ class Cluster:
             lines.append(f"{each.kind} {each.instance_id} {each.host.name} {each.host.address}")
             with suppress(HostError):
                 looks = f"grep deeplearning /etc/hosts; tail -n 40 {LOG} {CONSOLE} {JOURNAL} 2> /dev/null"
-                lines.append(each.run(looks).stdout.decode())
+                lines.append(each.run(looks).stdout.decode(errors="replace"))
         return "\n".join(lines)
 
     def waiting(self, kind: str) -> dict[str, Any]:

@@ -64,12 +64,20 @@ def cluster(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A scenario that fails says what its nodes have said."""
+    """A scenario that fails over a cluster of a fixture says what its nodes have said."""
     report = yield
-    for each in getattr(item, "funcargs", {}).values() if report.failed else ():
-        if isinstance(each, Cluster):
-            report.sections.append(("Nodes", each.told()))
+    if report.failed and report.when == "call":
+        for each in getattr(item, "funcargs", {}).values():
+            if isinstance(each, Cluster):
+                report.sections.append(("Nodes", _told(each)))
     return report
+
+
+def _told(cluster: Cluster) -> str:
+    try:
+        return cluster.told()
+    except Exception as error:  # it must not hide what has failed
+        return f"they say nothing: {error!r}"
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
