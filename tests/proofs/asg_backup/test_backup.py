@@ -123,7 +123,7 @@ def test_parts_are_made_for_what_is_mounted_below_a_folder_too(system: System, i
     """S3 takes ten thousand parts; the AWS CLI makes them as large as it is told that they have to be."""
     instance.sh("mkdir /srv/top && mount -t tmpfs tmpfs /srv/top && mkdir /srv/top/below")
     instance.sh("mount -t tmpfs tmpfs /srv/top/below && head -c 67108864 /dev/urandom > /srv/top/below/file")
-    system.aws.faults.delay("s3:UploadPart", 1, count=1)
+    system.aws.faults.delay("s3:UploadPart", 3, count=1)
     parameters = {**EVENT, "BackupDirectories": "/srv/top", "Compression": "gzip"}
     process = instance.start("BackupDocument", parameters)
     instance.wait_for("pgrep -f '[e]xpected-size' > /dev/null", process)
