@@ -11,13 +11,16 @@ from ..checks.model import entries
 from ..core import BlueprintError
 from ..local.intrinsics import NO_VALUE, text
 from ..local.place import Place
-from ..local.resolver import Resolver, function
+from ..local.resolver import Physical, Resolver
 
 _GROUP, _INSTANCE = "AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::Instance"
 _LAUNCH_TEMPLATE = "AWS::EC2::LaunchTemplate"
 
 # What a resolver raises where something is not known, or goes in a circle.
 _UNKNOWN = (BlueprintError, RecursionError)
+
+# Begins what only a deployment knows, such as the id of a resource; nothing that AWS names has it.
+_LATER = "\0"
 
 Zones = Callable[[], list[str]]
 
@@ -85,7 +88,9 @@ class _Reader(Resolver):
         defaults = {name: text(each["Default"]) for name, each in declared.items() if "Default" in each}
         self.given = {**defaults, **given}
         values = {name: _value(declared.get(name, {}), each) for name, each in self.given.items()}
-        super().__init__(template, values, account)
+        ids = {name: Physical(_LATER + name) for name in entries(template.get("Resources"))}
+        super().__init__(template, values, account, physical=ids)
+        self._functions["Fn::ImportValue"] = lambda _argument, _where: _LATER
         self._account_zones = zones
 
     def is_made(self, name: str) -> bool:
@@ -109,7 +114,7 @@ class _Reader(Resolver):
     def _attribute_of(self, name: str, attribute: str, where: str) -> Any:
         """Attributes that are properties too: the zone of a subnet."""
         properties = entries(entries(self.section("Resources").get(name)).get("Properties"))
-        return self.value(properties[attribute], where)
+        return self.value(properties[attribute], where) if attribute in properties else _LATER
 
     def launch(self, name: str, kind: str, properties: Mapping[str, Any]) -> Launch:
         """What a group or an instance launches."""
@@ -153,38 +158,26 @@ class _Reader(Resolver):
 
     def _zone(self, subnet: Any) -> Any:
         """The zone of a subnet that the template makes."""
-        made = entries(self.section("Resources").get(str(entries(subnet).get("Ref"))))
+        made = entries(self.section("Resources").get(str(self.known(subnet)).removeprefix(_LATER)))
         return self.known(entries(made.get("Properties")).get("AvailabilityZone"))
 
     def _listed(self, raw: Any) -> list[Any]:
-        """The elements of a list as written, each of which may be known; or of what comes to a list."""
-        raw = self._chosen(raw)
-        found = _elements(raw) or _elements(self.known(raw))
-        return [self._chosen(each) for each in found]
-
-    def _chosen(self, raw: Any) -> Any:
-        """What If and Select leave of a part, as written."""
-        name, argument = function(entries(raw))
-        parts = _elements(argument)
-        try:
-            if name == "Fn::If":
-                return self._chosen(parts[1 if self.condition(str(parts[0])) else 2])
-            if name == "Fn::Select":
-                return self._chosen(_elements(parts[1])[int(self.known(parts[0]))])
-        except (*_UNKNOWN, LookupError, TypeError, ValueError):
-            pass
-        return raw
+        """The elements of a list, each of which may be known; or of what comes to a list."""
+        if isinstance(raw, list):
+            return cast("list[Any]", raw)
+        whole = self.known(raw)
+        return cast("list[Any]", whole) if isinstance(whole, list) else []
 
     def _texts(self, parts: Iterable[Any]) -> list[str]:
-        return [found for each in parts if isinstance(found := self.known(each), str) and found]
+        return [
+            found
+            for each in parts
+            if isinstance(found := self.known(each), str) and found and _LATER not in found
+        ]
 
     def _number(self, found: Any) -> int:
         value = str(self.known(found))
         return int(value) if value.isdigit() else 0
-
-
-def _elements(raw: Any) -> list[Any]:
-    return cast("list[Any]", raw) if isinstance(raw, list) else []
 
 
 def _value(declared: Mapping[str, Any], given: str) -> str | list[str]:

@@ -92,6 +92,9 @@ Resources:
     Type: AWS::EC2::Instance
     Condition: IsNear
     Properties: {InstanceType: m5.large}
+  Derived:
+    Type: AWS::EC2::Instance
+    Properties: {InstanceType: !Join [., [!Ref Net, large]], SubnetId: !Sub 'subnet-${Net}'}
   Owned:
     Type: AWS::EC2::Instance
     Condition: IsOwn
@@ -112,7 +115,7 @@ Resources:
     Properties:
       MinSize: 1
       MaxSize: 1
-      VPCZoneIdentifier: !If [IsLarge, [!Ref Net, !Select [0, [subnet-9, !Ref Round]]], !Ref Subnets]
+      VPCZoneIdentifier: !If [IsLarge, [!Ref Net, !ImportValue Other, !Select [0, [subnet-9, !Ref Round]]], []]
   Server:
     Type: AWS::EC2::Instance
     Properties: {InstanceType: !If [IsLarge, m5.24xlarge, m5.large], SubnetId: !Select [1, !Ref Subnets]}
@@ -125,11 +128,12 @@ Resources:
 def test_any_template_is_read() -> None:
     found = needs(load(PLAIN), {"Subnets": "subnet-1, subnet-2", "Large": "yes"}, "eu-west-1", lambda: ZONES)
     launches = {each.resource: each for each in found.launches}
-    assert launches.keys() == {"Cache", "Owned", "Broken", "Nothing", "Either", "Server", "Fleet"}
-    assert found.counts["AWS::EC2::Instance"] == 5
+    assert launches.keys() == {"Cache", "Derived", "Owned", "Broken", "Nothing", "Either", "Server", "Fleet"}
+    assert found.counts["AWS::EC2::Instance"] == 6
     assert (launches["Cache"].types, launches["Cache"].subnets) == (("r7g.large",), ())
     # Only a deployment knows what these come to.
-    assert all(launches[name].types == launches[name].zones == () for name in ("Owned", "Broken", "Nothing"))
+    for each in (launches[name] for name in ("Derived", "Owned", "Broken", "Nothing")):
+        assert (each.types, each.zones, each.subnets) == ((), (), ())
     assert (launches["Either"].zones, launches["Either"].subnets) == (("eu-west-1a",), ("subnet-9",))
     server, fleet = launches["Server"], launches["Fleet"]
     assert (server.types, server.on_demand, server.subnets) == (("m5.24xlarge",), 1, ("subnet-2",))

@@ -149,7 +149,7 @@ def test_it_outlives_the_call_that_has_begun_it(host: Host) -> None:
         assert host.run(["pkill", "-KILL", "-f", "aws tell"]).returncode == 0
     finally:
         end(calling)
-    host.run(["rm", "/run/slow"])
+        host.run(["rm", "/run/slow"])
     listens = (
         "until grep -q @aws-0 /proc/net/unix; do sleep 0.01; done; sleep 0.5; grep -c @aws-0 /proc/net/unix"
     )
